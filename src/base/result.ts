@@ -1,0 +1,8 @@
+/** Result is what a pure function returns when "no" is an ordinary answer. */
+
+export type Ok<T> = { readonly ok: true; readonly value: T };
+export type Err<E> = { readonly ok: false; readonly error: E };
+export type Result<T, E> = Ok<T> | Err<E>;
+
+export const ok = <T>(value: T): Ok<T> => ({ ok: true, value });
+export const err = <const E>(error: E): Err<E> => ({ ok: false, error });
