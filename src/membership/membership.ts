@@ -1,0 +1,152 @@
+/**
+ * membership decides who belongs to the network. `found` verifies the beginning, `append` one more
+ * entry; each verifies and applies in one step, so that no unverified way into a state exists.
+ */
+import * as v from "valibot";
+import { encodeHex } from "../base/bytes.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { type Envelope, type EnvelopeRejection, openEnvelope } from "../crypto/envelope.ts";
+import { hashOf } from "../crypto/hash.ts";
+import { NodeId, type NetworkId, type StateRoot } from "../model/ids.ts";
+import type { SigningKey } from "../model/keys.ts";
+import { skewMaxS, type UnixS } from "../model/time.ts";
+import { type OperationRejection, reduce } from "./reducer.ts";
+import { activeApprovers, Genesis, genesisState, rootOf, type State, succeed } from "./state.ts";
+import {
+  genesisType,
+  type LogEntry,
+  type Operation,
+  Update,
+  updateLifetimeMaxS,
+  updateType,
+} from "./update.ts";
+
+export type Membership = {
+  readonly state: State;
+  readonly root: StateRoot;
+  /** When the last entry was taken in: the log never goes back in time. 0 at genesis. */
+  readonly acceptedAt: UnixS;
+};
+
+export type Rejection =
+  | OperationRejection
+  | { readonly code: "envelope_refused"; readonly why: EnvelopeRejection }
+  | { readonly code: "payload_unknown"; readonly issue: string }
+  | { readonly code: "network_mismatch"; readonly expected: NetworkId }
+  | { readonly code: "root_mismatch"; readonly expected: StateRoot }
+  | { readonly code: "parent_mismatch"; readonly expected: StateRoot }
+  | { readonly code: "epoch_mismatch"; readonly expected: number }
+  | { readonly code: "too_few_signatures"; readonly have: number; readonly need: number }
+  | { readonly code: "not_an_approver"; readonly key: SigningKey }
+  | { readonly code: "approver_repeated" }
+  | { readonly code: "threshold_unreachable"; readonly have: number; readonly need: number }
+  | { readonly code: "owner_missing" }
+  | { readonly code: "lifetime_invalid" }
+  | { readonly code: "not_yet_valid"; readonly createdAt: UnixS }
+  | { readonly code: "expired"; readonly expiresAt: UnixS }
+  | { readonly code: "out_of_order"; readonly after: UnixS };
+
+/** The id under which an identity key is first admitted. */
+export const nodeIdOf = (key: SigningKey): NodeId =>
+  v.parse(NodeId, encodeHex(hashOf("rustynet/node-id/v1", Uint8Array.fromHex(key))));
+
+/**
+ * Verifies a genesis statement against the root that the caller was told. Every approver it names
+ * has signed it, so that no key is in force that nobody holds.
+ */
+export function found(envelope: Envelope, expected: StateRoot): Result<Membership, Rejection> {
+  const opened = openEnvelope(envelope, genesisType);
+  if (!opened.ok) return err({ code: "envelope_refused", why: opened.error });
+  const parsed = v.safeParse(Genesis, opened.value.value);
+  if (!parsed.success) return err({ code: "payload_unknown", issue: v.summarize(parsed.issues) });
+  const state = genesisState(parsed.output);
+  const refusal = refuseFounders(state, opened.value.signers);
+  if (refusal !== null) return err(refusal);
+  const root = rootOf(state);
+  if (root !== expected) return err({ code: "root_mismatch", expected });
+  return ok({ state, root, acceptedAt: 0 });
+}
+
+function refuseFounders(state: State, signers: ReadonlySet<SigningKey>): Rejection | null {
+  const keys = new Set(state.approvers.map((approver) => approver.key));
+  const names = new Set(state.approvers.map((approver) => approver.name));
+  if (keys.size !== state.approvers.length || names.size !== state.approvers.length)
+    return { code: "approver_repeated" };
+  const active = activeApprovers(state);
+  if (active.length < state.threshold)
+    return { code: "threshold_unreachable", have: active.length, need: state.threshold };
+  if (!active.some((approver) => approver.role === "owner")) return { code: "owner_missing" };
+  const have = [...keys].filter((key) => signers.has(key)).length;
+  return have === keys.size ? null : { code: "too_few_signatures", have, need: keys.size };
+}
+
+/** The membership after one more entry, or why the entry does not belong in this log. */
+export function append(
+  membership: Membership,
+  entry: LogEntry,
+  now: UnixS,
+): Result<Membership, Rejection> {
+  const opened = openEnvelope(entry.envelope, updateType);
+  if (!opened.ok) return err({ code: "envelope_refused", why: opened.error });
+  const parsed = v.safeParse(Update, opened.value.value);
+  if (!parsed.success) return err({ code: "payload_unknown", issue: v.summarize(parsed.issues) });
+  const update = parsed.output;
+
+  const refusal =
+    refusePlace(membership, update) ??
+    refuseTime(membership, update, entry.acceptedAt, now) ??
+    refuseSigners(membership.state, opened.value.signers);
+  if (refusal !== null) return err(refusal);
+
+  const next = advance(membership.state, update.operation);
+  if (!next.ok) return next;
+  if (next.value.root !== update.root)
+    return err({ code: "root_mismatch", expected: next.value.root });
+  return ok({ ...next.value, acceptedAt: entry.acceptedAt });
+}
+
+/** The state and root that an operation leads to: what a proposer signs, and a verifier compares. */
+export function advance(
+  state: State,
+  operation: Operation,
+): Result<{ readonly state: State; readonly root: StateRoot }, OperationRejection> {
+  const next = reduce(state, operation, { nodeIdOf });
+  if (!next.ok) return next;
+  const succeeded = succeed(next.value);
+  return ok({ state: succeeded, root: rootOf(succeeded) });
+}
+
+function refusePlace({ state, root }: Membership, update: Update): Rejection | null {
+  if (update.network !== state.network)
+    return { code: "network_mismatch", expected: state.network };
+  if (update.epoch !== state.epoch + 1)
+    return { code: "epoch_mismatch", expected: state.epoch + 1 };
+  if (update.parent !== root) return { code: "parent_mismatch", expected: root };
+  return null;
+}
+
+function refuseTime(
+  membership: Membership,
+  { createdAt, expiresAt }: Update,
+  acceptedAt: UnixS,
+  now: UnixS,
+): Rejection | null {
+  if (expiresAt <= createdAt || expiresAt - createdAt > updateLifetimeMaxS)
+    return { code: "lifetime_invalid" };
+  if (createdAt > acceptedAt + skewMaxS || acceptedAt > now + skewMaxS)
+    return { code: "not_yet_valid", createdAt };
+  if (acceptedAt > expiresAt) return { code: "expired", expiresAt };
+  if (acceptedAt < membership.acceptedAt)
+    return { code: "out_of_order", after: membership.acceptedAt };
+  return null;
+}
+
+/** Counts the approvers who signed, not the signatures: a key counts once, a stranger's refuses all. */
+function refuseSigners(state: State, signers: ReadonlySet<SigningKey>): Rejection | null {
+  const active = new Set(activeApprovers(state).map((approver) => approver.key));
+  const stranger = [...signers].find((key) => !active.has(key));
+  if (stranger !== undefined) return { code: "not_an_approver", key: stranger };
+  const have = signers.size;
+  const need = state.threshold;
+  return have < need ? { code: "too_few_signatures", have, need } : null;
+}

@@ -1,0 +1,29 @@
+/** propose makes the update that an approver would sign; it signs nothing itself. */
+import { ok, type Result } from "../base/result.ts";
+import { encodeCanonical } from "../crypto/canonical.ts";
+import type { UpdateId } from "../model/ids.ts";
+import type { UnixS } from "../model/time.ts";
+import { advance, type Membership } from "./membership.ts";
+import type { OperationRejection } from "./reducer.ts";
+import type { Operation, Update } from "./update.ts";
+
+/** The payload of an update envelope, as the bytes to sign, or why the operation does not apply. */
+export function propose(
+  membership: Membership,
+  operation: Operation,
+  terms: { readonly id: UpdateId; readonly createdAt: UnixS; readonly lifetimeS: number },
+): Result<Uint8Array, OperationRejection> {
+  const next = advance(membership.state, operation);
+  if (!next.ok) return next;
+  const update: Update = {
+    network: membership.state.network,
+    id: terms.id,
+    epoch: next.value.state.epoch,
+    parent: membership.root,
+    root: next.value.root,
+    createdAt: terms.createdAt,
+    expiresAt: terms.createdAt + terms.lifetimeS,
+    operation,
+  };
+  return ok(encodeCanonical(update));
+}
