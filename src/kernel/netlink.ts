@@ -26,6 +26,7 @@ const option = { capAck: 10, extAck: 11, strictDump: 12 } as const;
 const type = { error: 2, done: 3 } as const;
 const flag = { dumpInterrupted: 0x10, capped: 0x100, extAck: 0x200 } as const;
 const extAckMessage = 1;
+const eintr = 4;
 const solSocket = 1;
 const receiveBufferForce = 33;
 const sendBufferForce = 32;
@@ -42,6 +43,25 @@ export class NetlinkError extends Error {
     this.errno = error;
     this.sequence = sequence;
   }
+}
+
+/** Error numbers that callers tell apart (asm-generic/errno.h). */
+export const errorNumber = {
+  notPermitted: 1,
+  noEntry: 2,
+  noProcess: 3,
+  interrupted: 4,
+  accessDenied: 13,
+  busy: 16,
+  exists: 17,
+  noDevice: 19,
+  notSupported: 95,
+  addressNotAvailable: 99,
+} as const;
+
+/** True for the kernel's "no" of that name. */
+export function isNetlinkError(error: unknown, name: keyof typeof errorNumber): boolean {
+  return error instanceof NetlinkError && error.errno === errorNumber[name];
 }
 
 export class Netlink {
@@ -66,15 +86,18 @@ export class Netlink {
     const sequence = this.#next();
     this.#send(what, message.finish(sequence));
     const answers: Message[] = [];
+    let wasInterrupted = false;
     for (;;) {
       for (const answer of decodeMessages(this.#receive(what))) {
         if (answer.sequence !== sequence) continue;
         if (answer.type === type.error || answer.type === type.done) {
           failOn(answer, what);
+          // Told only here, where the kernel is done: it refuses a second dump during the first.
+          if (wasInterrupted || (answer.flags & flag.dumpInterrupted) !== 0)
+            throw new NetlinkError(eintr, what, "the table changed while it was read");
           return answers;
         }
-        if ((answer.flags & flag.dumpInterrupted) !== 0)
-          throw new NetlinkError(4, what, "the table changed while it was read");
+        wasInterrupted ||= (answer.flags & flag.dumpInterrupted) !== 0;
         answers.push({ ...answer, payload: answer.payload.slice() });
         if ((answer.flags & 2) === 0 && !message.acknowledged) return answers;
       }
@@ -139,7 +162,7 @@ export class Netlink {
       );
       if (size >= 0) return this.#inbox.subarray(0, size);
       const error = errno();
-      if (error !== 4) throw new NetlinkError(error, what, "receive");
+      if (error !== eintr) throw new NetlinkError(error, what, "receive");
     }
   }
 
