@@ -10,7 +10,8 @@ export class Secret {
 
   /** Takes the bytes over: the caller's array is wiped. */
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes.slice();
+    // Not bytes.slice(): a Buffer's slice shares its memory, and the wipe below would reach it.
+    this.#bytes = new Uint8Array(bytes);
     bytes.fill(0);
   }
 
