@@ -11,6 +11,7 @@ export const hashDomains = [
   "rustynet/atomic-file/v1",
   "rustynet/audit-entry/v1",
   "rustynet/index/v1",
+  "rustynet/key-file/v1",
   "rustynet/membership-branch/v1",
   "rustynet/membership-node/v1",
   "rustynet/membership-state/v1",
