@@ -75,16 +75,11 @@ async function compile(target: Target, out: string, identity: readonly string[])
   const file = `rustynet-${target}`;
   await mkdir(partial, { recursive: true });
   const cross = arch === process.arch ? [] : await bringRuntime(runtime, root);
-  await output(
-    [
-      process.execPath,
-      ...["build", "src/main.ts", `--outfile=${join(partial, file)}`],
-      ...["--compile", `--target=${bunTarget}`, "--format=esm", "--splitting"],
-      ...["--minify", "--bytecode", ...closed, ...identity],
-      ...cross.map((path) => `--compile-executable-path=${path}`),
-    ],
-    root,
-  );
+  const shape = ["--compile", "--format=esm", "--splitting", "--minify", "--bytecode"];
+  const runtimes = cross.map((path) => `--compile-executable-path=${path}`);
+  const place = [`--target=${bunTarget}`, `--outfile=${join(partial, file)}`, ...runtimes];
+  const options = [...shape, ...closed, ...identity, ...place];
+  await output([process.execPath, "build", "src/main.ts", ...options], root);
   await rename(join(partial, file), join(out, file));
   await rm(partial, { recursive: true });
   const path = join(out, file);
