@@ -1,18 +1,17 @@
 /** propose makes the update that an approver would sign; it signs nothing itself. */
 import { ok, type Result } from "../base/result.ts";
-import { encodeCanonical } from "../crypto/canonical.ts";
 import type { UpdateId } from "../model/ids.ts";
 import type { UnixS } from "../model/time.ts";
 import { advance, type Membership } from "./membership.ts";
 import type { OperationRejection } from "./reducer.ts";
 import type { Operation, Update } from "./update.ts";
 
-/** The payload of an update envelope, as the bytes to sign, or why the operation does not apply. */
+/** The payload for an envelope of `updateType`, or why the operation does not apply. */
 export function propose(
   membership: Membership,
   operation: Operation,
   terms: { readonly id: UpdateId; readonly createdAt: UnixS; readonly lifetimeS: number },
-): Result<Uint8Array, OperationRejection> {
+): Result<Update, OperationRejection> {
   const next = advance(membership.state, operation);
   if (!next.ok) return next;
   const update: Update = {
@@ -25,5 +24,5 @@ export function propose(
     expiresAt: terms.createdAt + terms.lifetimeS,
     operation,
   };
-  return ok(encodeCanonical(update));
+  return ok(update);
 }
