@@ -1,0 +1,86 @@
+/**
+ * path decides where to send first to one peer that does not answer: through its candidates in turn,
+ * ever more slowly. Once the peer answers, the tunnel itself follows it wherever it roams.
+ */
+import { containsIp, type Cidr, type Endpoint, splitEndpoint } from "../model/ip.ts";
+
+export type Path =
+  | { readonly kind: "unknown" }
+  | {
+      readonly kind: "trying";
+      readonly candidates: readonly Endpoint[];
+      readonly turn: number;
+      readonly sinceMs: number;
+    }
+  | {
+      readonly kind: "alive";
+      readonly candidates: readonly Endpoint[];
+      readonly endpoint: Endpoint;
+    };
+
+export type PathInput = {
+  readonly candidates: readonly Endpoint[];
+  /** What the tunnel says: where it sends, and seconds since the last handshake, null if none. */
+  readonly endpoint: Endpoint | null;
+  readonly handshakeAgeS: number | null;
+  readonly nowMs: number;
+};
+
+/** A session is renewed every two minutes and dead after three, in every tunnel that we drive. */
+export const aliveMaxS = 180;
+/** The tunnel repeats an unanswered handshake after 5 s: each candidate gets that one repetition. */
+const turnMs = 6_000;
+const turnMaxMs = 60_000;
+
+export const unknownPath: Path = { kind: "unknown" };
+
+/** The next state of the path. `wantedEndpoint` of it is what to tell the tunnel. */
+export function transition(path: Path, input: PathInput): Path {
+  const { candidates, endpoint, handshakeAgeS, nowMs } = input;
+  const isAlive = endpoint !== null && handshakeAgeS !== null && handshakeAgeS < aliveMaxS;
+  if (isAlive && !hasMoved(path, input)) return { kind: "alive", candidates, endpoint };
+  if (candidates.length === 0) return unknownPath;
+  if (path.kind !== "trying" || !isSame(path.candidates, candidates))
+    return { kind: "trying", candidates, turn: 0, sinceMs: nowMs };
+  if (nowMs - path.sinceMs < patienceMs(path)) return path;
+  return { ...path, turn: path.turn + 1, sinceMs: nowMs };
+}
+
+/** Null: leave the tunnel's own choice alone. */
+export function wantedEndpoint(path: Path): Endpoint | null {
+  if (path.kind !== "trying") return null;
+  return path.candidates[path.turn % path.candidates.length] ?? null;
+}
+
+/** When the path wants to be looked at again; null when only an event can change it. */
+export function wakeAtMs(path: Path): number | null {
+  return path.kind === "trying" ? path.sinceMs + patienceMs(path) : null;
+}
+
+/** Those on a network that this host is on come first: they need no router, and no hairpin. */
+export function rankCandidates(
+  candidates: readonly Endpoint[],
+  local: readonly Cidr[],
+): readonly Endpoint[] {
+  const isNear = (endpoint: Endpoint): boolean =>
+    local.some((cidr) => containsIp(cidr, splitEndpoint(endpoint).address));
+  return [...candidates.filter(isNear), ...candidates.filter((endpoint) => !isNear(endpoint))];
+}
+
+/** Each full round doubles the patience, so that an absent peer is not knocked at for ever. */
+function patienceMs(path: Path & { kind: "trying" }): number {
+  const round = Math.floor(path.turn / path.candidates.length);
+  return Math.min(turnMs * 2 ** Math.min(round, 10), turnMaxMs);
+}
+
+/**
+ * A live peer has moved when it stops naming the address that it was reached at. An address that it
+ * never named, such as its NAT's, says nothing by its absence.
+ */
+function hasMoved(path: Path, { candidates, endpoint }: PathInput): boolean {
+  if (path.kind !== "alive" || endpoint === null || candidates.length === 0) return false;
+  return path.candidates.includes(endpoint) && !candidates.includes(endpoint);
+}
+
+const isSame = (left: readonly Endpoint[], right: readonly Endpoint[]): boolean =>
+  left.length === right.length && left.every((endpoint, i) => endpoint === right[i]);
