@@ -75,6 +75,8 @@ const errorNames: Readonly<Record<number, string>> = {
   19: "ENODEV",
   22: "EINVAL",
   34: "ERANGE",
+  85: "ERESTART",
+  90: "EMSGSIZE",
   93: "EPROTONOSUPPORT",
   95: "EOPNOTSUPP",
   97: "EAFNOSUPPORT",
