@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { err, ok, type Result } from "../base/result.ts";
 import { Envelope, type EnvelopeRejection, openEnvelope } from "../crypto/envelope.ts";
+import { admitTunnelKey, type TunnelKeyRejection } from "../crypto/tunnel-key.ts";
 import type { Node, State } from "../membership/state.ts";
 import { NetworkId, NodeId, StateRoot } from "../model/ids.ts";
 import { Cidr, Endpoint } from "../model/ip.ts";
@@ -48,6 +49,11 @@ export type AdvertisementRejection =
   | { readonly code: "advertiser_unknown"; readonly node: NodeId }
   | { readonly code: "advertiser_not_active"; readonly node: NodeId }
   | { readonly code: "not_signed_by_node"; readonly node: NodeId }
+  | {
+      readonly code: "tunnel_key_refused";
+      readonly node: NodeId;
+      readonly why: TunnelKeyRejection;
+    }
   | { readonly code: "lifetime_invalid"; readonly node: NodeId }
   | { readonly code: "not_yet_valid"; readonly node: NodeId };
 
@@ -74,6 +80,9 @@ export function openAdvertisement(
   const { signers } = opened.value;
   if (signers.size !== 1 || !signers.has(node.key))
     return err({ code: "not_signed_by_node", node: node.id });
+  const tunnelKey = admitTunnelKey(advertisement.tunnelKey);
+  if (!tunnelKey.ok)
+    return err({ code: "tunnel_key_refused", node: node.id, why: tunnelKey.error });
   if (expiresAt <= issuedAt || expiresAt - issuedAt > advertisementLifetimeS)
     return err({ code: "lifetime_invalid", node: node.id });
   if (issuedAt > now + skewMaxS) return err({ code: "not_yet_valid", node: node.id });
