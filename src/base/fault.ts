@@ -38,6 +38,7 @@ export const faultClass = {
   host_failed: "temporary",
   route_overlap: "temporary",
   rollback_failed: "temporary",
+  withdraw_failed: "temporary",
   busy: "temporary",
   // What is on disk cannot be believed.
   store_corrupt: "corrupt",

@@ -69,6 +69,19 @@ export function openView(self: NodeId, membership: Membership): View {
   };
 }
 
+/**
+ * The view with advertisements that were taken before and kept on disk. Each is verified again; what
+ * does not stand any more, because time or the log went on, is left out.
+ */
+export function restoreAdvertisements(view: View, kept: readonly Envelope[], now: UnixS): View {
+  let restored = view;
+  for (const envelope of kept) {
+    const taken = takeAdvertisements(restored, [envelope], now);
+    if (taken.ok) restored = taken.value.view;
+  }
+  return restored;
+}
+
 /** The view after one more map, or why the map is not believed. */
 export function receiveMap(
   view: View,

@@ -1,0 +1,219 @@
+/**
+ * node-state is what the daemon keeps on disk: its keys, the network it belongs to, the log, and how
+ * far it has come. Everything is verified again when it is read; only that order of writing is owned
+ * here which makes a crash between any two writes harmless (protocol.md section 8).
+ */
+import * as fs from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import { Fault } from "../base/fault.ts";
+import { decodeCanonical, encodeCanonical } from "../crypto/canonical.ts";
+import { keygen, type Random, SigningSecret } from "../crypto/ed25519.ts";
+import { Envelope } from "../crypto/envelope.ts";
+import type { Custody, KeyKind } from "../crypto/key-file.ts";
+import { TunnelSecret, tunnelKeygen } from "../crypto/tunnel-key.ts";
+import { append, found, type Membership } from "../membership/membership.ts";
+import { LogEntry } from "../membership/update.ts";
+import { NetworkId, NodeId, StateRoot } from "../model/ids.ts";
+import { TlsPin } from "../model/keys.ts";
+import { Counter, UnixS } from "../model/time.ts";
+import { type AppendLog, openAppendLog } from "../store/append-log.ts";
+import { readStateFile, writeStateFile } from "../store/atomic-file.ts";
+import { readKeyFile, writeKeyFile } from "../store/key-file.ts";
+import { openView, restoreAdvertisements, type View } from "../trust/view.ts";
+import { ControlUrl } from "../wire/join-token.ts";
+
+/** The network this node belongs to, and whether it is to be up. */
+export const Enrollment = v.strictObject({
+  url: ControlUrl,
+  pin: TlsPin,
+  network: NetworkId,
+  genesis: StateRoot,
+  node: NodeId,
+  wanted: v.picklist(["up", "down"]),
+});
+export type Enrollment = v.InferOutput<typeof Enrollment>;
+
+/** The furthest point that was ever acted upon: nothing before it is believed again. */
+const Watermark = v.strictObject({
+  epoch: Counter,
+  root: StateRoot,
+  generation: Counter,
+  signedAt: UnixS,
+});
+type Watermark = v.InferOutput<typeof Watermark>;
+
+const Envelopes = v.strictObject({ envelopes: v.array(Envelope) });
+const OwnAdvertisement = v.strictObject({ envelope: Envelope });
+const Genesis = v.strictObject({ envelope: Envelope });
+
+const files = {
+  enrollment: { kind: "enrollment", version: 1 },
+  genesis: { kind: "genesis", version: 1 },
+  watermark: { kind: "watermark", version: 1 },
+  advertisements: { kind: "advertisements", version: 1 },
+  own: { kind: "own-advertisement", version: 1 },
+} as const;
+type FileName = keyof typeof files;
+
+const logName = "membership.log";
+const logFormat = { kind: "membership", version: 1 } as const;
+/** What is in the log was judged by the clock of its day when it came in. */
+const anyTimeS = 253_402_300_799;
+/** The cache of advertisements may be larger than any one message. */
+const cacheMaxBytes = 256 << 20;
+
+export type NodeKeys = { readonly identity: SigningSecret; readonly tunnel: TunnelSecret };
+
+export class NodeState {
+  readonly #directory: string;
+  readonly #random: Random;
+  #log: AppendLog | null = null;
+  #cached: View["advertisements"] | null = null;
+
+  /** The directory is made if it is missing, for its owner alone. */
+  constructor(directory: string, random: Random) {
+    this.#directory = directory;
+    this.#random = random;
+    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  }
+
+  /** The keys of this node, made on first use. */
+  readKeys(custody: Custody): NodeKeys {
+    const identity = this.#readOrMake("identity", custody, () => keygen(this.#random).seed);
+    const tunnel = this.#readOrMake("tunnel", custody, () => tunnelKeygen(this.#random).scalar);
+    return { identity: new SigningSecret(identity), tunnel: new TunnelSecret(tunnel) };
+  }
+
+  readEnrollment(): Enrollment | null {
+    return this.#read("enrollment", Enrollment);
+  }
+
+  writeEnrollment(enrollment: Enrollment): void {
+    this.#write("enrollment", enrollment);
+  }
+
+  /** Keeps the beginning of a network that was just joined. Its enrollment is written last. */
+  writeJoined(genesis: Envelope, entries: readonly LogEntry[], enrollment: Enrollment): void {
+    // What an attempt that was cut off left behind would otherwise be the beginning of this log.
+    this.#removeFiles([...Object.keys(files), logName]);
+    this.#write("genesis", { envelope: genesis });
+    this.appendEntries(entries);
+    this.writeEnrollment(enrollment);
+  }
+
+  /**
+   * What the node believed when it last ran, verified from the genesis root on. Throws
+   * `store_corrupt` when it is not what was acted upon.
+   */
+  readView(enrollment: Enrollment): View {
+    const membership = this.#replay(enrollment);
+    const watermark = this.#read("watermark", Watermark);
+    const view = openView(enrollment.node, membership);
+    if (watermark === null) return view;
+    if (membership.state.epoch < watermark.epoch)
+      throw this.#corrupt("the log ends before what was acted upon");
+    const { generation, signedAt } = watermark;
+    const cached = this.#read("advertisements", Envelopes)?.envelopes ?? [];
+    const restored = restoreAdvertisements({ ...view, generation, signedAt }, cached, anyTimeS);
+    this.#cached = restored.advertisements;
+    return restored;
+  }
+
+  appendEntries(entries: readonly LogEntry[]): void {
+    for (const entry of entries) this.#openLog().append(encodeCanonical(entry));
+  }
+
+  /** Makes the view durable: only then may it be acted upon. The entries come first. */
+  writeView(view: View, entries: readonly LogEntry[]): void {
+    this.appendEntries(entries);
+    if (view.advertisements !== this.#cached) {
+      const envelopes = [...view.advertisements.values()].map(({ envelope }) => envelope);
+      this.#write("advertisements", { envelopes });
+      this.#cached = view.advertisements;
+    }
+    const { membership, generation, signedAt } = view;
+    const mark: Watermark = {
+      epoch: membership.state.epoch,
+      root: membership.root,
+      generation,
+      signedAt,
+    };
+    this.#write("watermark", mark);
+  }
+
+  /** What this node last said of itself: the next statement has a higher number. */
+  readOwnAdvertisement(): Envelope | null {
+    return this.#read("own", OwnAdvertisement)?.envelope ?? null;
+  }
+
+  writeOwnAdvertisement(envelope: Envelope): void {
+    this.#write("own", { envelope });
+  }
+
+  /** Forgets network and keys. The enrollment goes first: without it the rest means nothing. */
+  forget(): void {
+    this.#removeFiles([...Object.keys(files), logName, "identity.key", "tunnel.key"]);
+  }
+
+  #removeFiles(names: readonly string[]): void {
+    this.#log?.close();
+    this.#log = null;
+    this.#cached = null;
+    for (const name of names) fs.rmSync(join(this.#directory, name), { force: true });
+  }
+
+  #replay(enrollment: Enrollment): Membership {
+    const genesis = this.#read("genesis", Genesis);
+    if (genesis === null) throw this.#corrupt("the genesis statement is missing");
+    const founded = found(genesis.envelope, enrollment.genesis);
+    if (!founded.ok) throw this.#corrupt(`the genesis statement: ${founded.error.code}`);
+    let membership = founded.value;
+    for (const record of this.#openLog().records) {
+      const entry = v.safeParse(LogEntry, decodeJson(record));
+      if (!entry.success) throw this.#corrupt("a log record is no entry");
+      const next = append(membership, entry.output, anyTimeS);
+      if (!next.ok) throw this.#corrupt(`entry ${membership.state.epoch + 1}: ${next.error.code}`);
+      membership = next.value;
+    }
+    return membership;
+  }
+
+  #openLog(): AppendLog {
+    this.#log ??= openAppendLog(join(this.#directory, logName), logFormat);
+    return this.#log;
+  }
+
+  #readOrMake(kind: KeyKind, custody: Custody, make: () => SigningSecret["seed"]) {
+    const path = join(this.#directory, `${kind}.key`);
+    if (!fs.existsSync(path)) writeKeyFile(path, kind, make(), custody, this.#random);
+    return readKeyFile(path, kind, custody);
+  }
+
+  #read<T extends v.GenericSchema>(name: FileName, schema: T): v.InferOutput<T> | null {
+    const bytes = readStateFile(join(this.#directory, name), files[name]);
+    if (bytes === null) return null;
+    const parsed = v.safeParse(schema, decodeJson(bytes));
+    if (parsed.success) return parsed.output;
+    throw this.#corrupt(`${name}: ${v.summarize(parsed.issues)}`);
+  }
+
+  #write(name: FileName, value: Parameters<typeof encodeCanonical>[0]): void {
+    writeStateFile(join(this.#directory, name), files[name], encodeCanonical(value));
+  }
+
+  #corrupt(what: string): Fault {
+    return new Fault(
+      "store_corrupt",
+      `the state in ${this.#directory} cannot be believed: ${what}`,
+      {
+        remedy: "restore it from a backup, or leave and join again: rustynet logout --local",
+      },
+    );
+  }
+}
+
+function decodeJson(bytes: Uint8Array): unknown {
+  const decoded = decodeCanonical(bytes, cacheMaxBytes);
+  return decoded.ok ? decoded.value : null;
+}
