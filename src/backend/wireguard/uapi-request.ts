@@ -14,10 +14,9 @@ export const getRequest: Uint8Array = encodeUtf8("get=1\n\n");
 /** The request that makes the change. It may hold the private key: wipe it after use. */
 export function encodeSetRequest(change: DeviceChange): Uint8Array {
   const { secret, listenPort, mark } = change.settings;
-  const lines = ["set=1\n"];
-  if (listenPort !== undefined) lines.push(`listen_port=${listenPort}\n`);
-  if (mark !== undefined) lines.push(`fwmark=${mark}\n`);
-  const [head = "", tail] = [lines.join(""), `${change.peers.map(peerLines).join("")}\n`];
+  const port = listenPort === undefined ? "" : `listen_port=${listenPort}\n`;
+  const head = `set=1\n${port}${mark === undefined ? "" : `fwmark=${mark}\n`}`;
+  const tail = `${change.peers.map(peerLines).join("")}\n`;
   if (secret === undefined) return encodeUtf8(head + tail);
   const secretLine = encodeSecretLine(secret);
   const request = concatBytes(encodeUtf8(head), secretLine, encodeUtf8(tail));
