@@ -29,7 +29,7 @@ export class Capture {
     { filter, file }: CaptureOptions = {},
   ): Promise<Capture> {
     const path = file ?? join(station.folder, `${crypto.randomUUID()}.pcap`);
-    const argv = ["/usr/bin/tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root"];
+    const argv = ["/usr/bin/tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root", ...memory];
     const tcpdump = await station.spawn([
       ...argv,
       ...["-i", interfaceName, "-w", path],
@@ -67,6 +67,10 @@ export class Capture {
     });
   }
 }
+
+// Packets are handed over one by one, each in a slot of the size of the longest: 64 KiB with its
+// header, for offloaded segments. The default memory would be eight slots, and lose bursts.
+const memory = ["-s", "65000", "-B", String(32 * 1_024)];
 
 const counters =
   /(\d+) packets? captured, (\d+) packets? received by filter, (\d+) packets? dropped/;

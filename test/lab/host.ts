@@ -99,12 +99,12 @@ export class Host {
   /** Pulls the plug: the carrier is lost, addresses and routes stay. */
   async linkDown(from?: Switch): Promise<void> {
     const { switch: end } = this.on(from);
-    await ipBatch(end.station.netns, [`link set ${this.name} down`]);
+    await ipBatch(end.station.netns, [`link set dev ${this.name} down`]);
   }
 
   async linkUp(to?: Switch): Promise<void> {
     const { switch: end } = this.on(to);
-    await ipBatch(end.station.netns, [`link set ${this.name} up`]);
+    await ipBatch(end.station.netns, [`link set dev ${this.name} up`]);
   }
 
   /**
@@ -116,11 +116,11 @@ export class Host {
     assert(!this.#attachments.some((each) => each.switch === to), `it is on ${to.name} already`);
     const moved = { ...to.nextAddresses(), switch: to, interface: old.interface };
     await ipBatch(old.switch.station.netns, [
-      `link set ${this.name} down`,
-      `link set ${this.name} netns ${to.station.netns}`,
+      `link set dev ${this.name} down`,
+      `link set dev ${this.name} netns ${to.station.netns}`,
     ]);
     await this.ip(`address flush dev ${old.interface} scope global`);
-    await ipBatch(to.station.netns, [`link set ${this.name} master ${bridge} up`]);
+    await ipBatch(to.station.netns, [`link set dev ${this.name} master ${bridge} up`]);
     await this.ip(...addressLines(moved));
     this.#attachments = this.#attachments.map((each) => (each === old ? moved : each));
     return moved;
@@ -152,12 +152,16 @@ export class Host {
     await ipBatch(
       to.station.netns,
       plugged.flatMap(([{ name, station }, attachment]) => [
-        `link add ${name} type veth peer name ${attachment.interface} netns ${station.netns}`,
-        `link set ${name} master ${bridge} up`,
+        `link add name ${name} type veth peer name ${attachment.interface} netns ${station.netns}`,
+        `link set dev ${name} master ${bridge} up`,
       ]),
     );
     const configured = plugged.map(([host, attachment]) =>
-      host.ip("link set lo up", `link set ${attachment.interface} up`, ...addressLines(attachment)),
+      host.ip(
+        "link set lo up",
+        `link set dev ${attachment.interface} up`,
+        ...addressLines(attachment),
+      ),
     );
     await Promise.all(configured);
   }

@@ -1,5 +1,6 @@
 /** iperf measures how much two hosts can send each other, with iperf3. A figure, never a test. */
 import * as v from "valibot";
+import { assert } from "../../src/base/assert.ts";
 import type { Host } from "./host.ts";
 
 const Sum = v.object({ bits_per_second: v.number(), bytes: v.number() });
@@ -37,6 +38,7 @@ export async function iperf(
   address: string,
   { seconds = 1, streams = 1, udpBitsPerSecond, isReverse = false }: IperfOptions = {},
 ): Promise<Throughput> {
+  assert(Number.isInteger(seconds) && seconds > 0, "iperf3 takes a fraction of a second for ever");
   const listener = await server.spawn([program, "-s", "-1", "-p", port, "--forceflush"]);
   await listener.waitForLine("Server listening");
   const udp = udpBitsPerSecond === undefined ? [] : ["-u", "-b", String(udpBitsPerSecond)];

@@ -2,7 +2,7 @@
 import { appendFileSync } from "node:fs";
 import type { Subprocess } from "bun";
 import { Fault } from "../../src/base/fault.ts";
-import { waitFor } from "./wait-for.ts";
+import { waitFor, within } from "./wait-for.ts";
 
 export type Exit = { readonly exitCode: number | null; readonly signal: string | null };
 export type Line = { readonly stream: "stdout" | "stderr"; readonly text: string };
@@ -61,14 +61,14 @@ export class LabProcess {
   /** Resolves once the program has ended and what it wrote was read. */
   async finished(): Promise<Finished> {
     const exit = await this.exited;
-    await Promise.race([this.#outputEnded, Bun.sleep(outputGraceMs)]);
+    await within(this.#outputEnded, outputGraceMs);
     return { ...exit, ...this.#text };
   }
 
   /** SIGTERM, and SIGKILL to what has not ended by the deadline. */
   async stop(deadlineMs = 5_000): Promise<Finished> {
     this.kill("SIGTERM");
-    await Promise.race([this.exited, Bun.sleep(deadlineMs)]);
+    await within(this.exited, deadlineMs);
     this.kill("SIGKILL");
     return this.finished();
   }

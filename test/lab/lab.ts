@@ -23,12 +23,15 @@ const programs = [
   ["/usr/bin/ping", "iputils-ping"],
 ] as const;
 
-// How long programs may take to end by themselves when the lab closes.
-const graceMs = 3_000;
+export type LabOptions = {
+  /** How long programs may take to end by themselves when the lab closes; then they are killed. */
+  readonly graceMs?: number;
+};
 
 export class Lab {
   readonly name: string;
   readonly id: LabId;
+  readonly #graceMs: number;
   readonly #stations: Station[] = [];
   readonly #switches: Switch[] = [];
   readonly #hosts: Host[] = [];
@@ -36,18 +39,19 @@ export class Lab {
   readonly #routers = new Map<Host, Nat>();
   #closing: Promise<void> | null = null;
 
-  private constructor(name: string, id: LabId) {
+  private constructor(name: string, id: LabId, graceMs: number) {
     this.name = name;
     this.id = id;
+    this.#graceMs = graceMs;
   }
 
   /** Removes labs whose creator is gone, then starts an empty one. Needs root. */
-  static async open(name: string): Promise<Lab> {
+  static async open(name: string, { graceMs = 3_000 }: LabOptions = {}): Promise<Lab> {
     requirePrivileges();
     await removeAbandoned();
     const id = newLabId();
     mkdirSync(labFolder(id), { mode: 0o700 });
-    return new Lab(name, id);
+    return new Lab(name, id, graceMs);
   }
 
   /** A folder that the machine and all hosts see under this path. Goes with the lab. */
@@ -125,7 +129,7 @@ export class Lab {
   }
 
   async #close(): Promise<void> {
-    await endProcesses(() => processesOf(this.#stations), graceMs);
+    await endProcesses(() => processesOf(this.#stations), this.#graceMs);
     await removeNames(this.#stations.map((station) => station.netns));
     await Promise.all(this.#stations.map((station) => station.release()));
     rmSync(this.folder, { recursive: true, force: true });

@@ -8,7 +8,7 @@ export type PingOptions = {
   readonly intervalS?: number;
   /** The whole size of the ICMP payload. */
   readonly sizeBytes?: number;
-  /** How long to wait for the last answer. */
+  /** How long to wait for the last answer. Neighbours are asked for once a second only. */
   readonly timeoutS?: number;
 };
 
@@ -26,7 +26,7 @@ const program = "/usr/bin/ping";
 export async function ping(
   from: Station,
   address: string,
-  { count = 1, intervalS = 0.01, sizeBytes = 56, timeoutS = 1 }: PingOptions = {},
+  { count = 1, intervalS = 0.01, sizeBytes = 56, timeoutS = 3 }: PingOptions = {},
 ): Promise<PingResult> {
   const argv = [program, "-n", "-c", String(count), "-i", String(intervalS)];
   const rest = ["-s", String(sizeBytes), "-W", String(timeoutS), address];

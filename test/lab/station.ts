@@ -16,6 +16,7 @@ import {
   namespaceOf,
 } from "./namespaces.ts";
 import { ipBatch } from "./tools.ts";
+import { within } from "./wait-for.ts";
 
 /** Another user than root, as systemd would start it: `capabilities` such as `net_admin` are ambient. */
 export type RunAs = {
@@ -46,7 +47,6 @@ export class Station {
   readonly net: NamespaceId;
   readonly mnt: NamespaceId;
   readonly #holder: Holder;
-  readonly #processes = new Set<LabProcess>();
 
   private constructor(lab: LabId, name: string, holder: Holder) {
     const [net, mnt] = [namespaceOf(holder.pid, "net"), namespaceOf(holder.pid, "mnt")];
@@ -103,19 +103,16 @@ export class Station {
       // A session of its own: Ctrl-C reaches the creator alone, which ends things in order.
       detached: true,
     });
-    const spawned = new LabProcess(child, argv, options.logFile);
-    this.#processes.add(spawned);
     await holdToNamespace(child, this.net);
-    return spawned;
+    return new LabProcess(child, argv, options.logFile);
   }
 
   /** Runs a program to its end. Throws Fault `timeout` after killing one that takes too long. */
   async run(argv: readonly string[], options: RunOptions = {}): Promise<Finished> {
     const { timeoutMs = 10_000 } = options;
     const running = await this.spawn(argv, options);
-    const outcome = await Promise.race([running.finished(), Bun.sleep(timeoutMs)]);
-    this.#processes.delete(running);
-    if (outcome) return outcome;
+    const outcome = await within(running.finished(), timeoutMs);
+    if (outcome !== "late") return outcome;
     running.kill("SIGKILL");
     const { stdout, stderr } = await running.finished();
     const command = `${argv.join(" ")} on ${this.name}`;
@@ -128,11 +125,6 @@ export class Station {
     if (exitCode === 0) return stdout;
     const how = signal ?? `exit code ${exitCode}`;
     throw new Fault("host_failed", `${argv.join(" ")} on ${this.name}: ${how}\n${stderr}${stdout}`);
-  }
-
-  /** The programs that were spawned here and still run, for a message. */
-  get running(): readonly LabProcess[] {
-    return [...this.#processes].filter((each) => !each.hasExited);
   }
 
   /** Lets go of the namespaces. What runs in them must have ended: see endProcesses. */

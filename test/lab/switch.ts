@@ -14,6 +14,7 @@ import {
   numberOf,
   splitCidr,
 } from "../../src/model/ip.ts";
+import { Capture, type CaptureOptions } from "./capture.ts";
 import type { Station } from "./station.ts";
 import { ipBatch } from "./tools.ts";
 
@@ -70,9 +71,14 @@ export class Switch {
     await ipBatch(this.station.netns, [
       "link set lo up",
       // Frames pass at once and are never withheld: no spanning tree, no group membership.
-      `link add ${bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
-      `link set ${bridge} up`,
+      `link add name ${bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
+      `link set dev ${bridge} up`,
     ]);
+  }
+
+  /** Records every frame that the switch carries. */
+  capture(options?: CaptureOptions): Promise<Capture> {
+    return Capture.open(this.station, bridge, options);
   }
 
   /** Drops what matches, silently, until lifted. The hosts cannot see why. */

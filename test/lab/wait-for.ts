@@ -1,4 +1,4 @@
-/** waitFor polls a condition up to a deadline: how a test waits for the world without guessing. */
+/** wait-for waits for the world up to a deadline, without guessing how long it takes. */
 import { Fault } from "../../src/base/fault.ts";
 
 export type Waiting<T> = {
@@ -33,4 +33,11 @@ export async function waitFor<T>(
     }
     await Bun.sleep(pollMs);
   }
+}
+
+/** The promise's value, or `late` at the deadline. Leaves no timer behind that would keep Bun alive. */
+export async function within<T>(promise: Promise<T>, deadlineMs: number): Promise<T | "late"> {
+  const { promise: late, resolve } = Promise.withResolvers<"late">();
+  const timer = setTimeout(() => resolve("late"), deadlineMs);
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
