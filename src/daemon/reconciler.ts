@@ -18,7 +18,7 @@ import { findOverlap } from "../dataplane/overlap.ts";
 import * as path from "../dataplane/path.ts";
 import { isEmpty, plan, planRemoval } from "../dataplane/plan.ts";
 import type { NodeId } from "../model/ids.ts";
-import type { Endpoint } from "../model/ip.ts";
+import type { Cidr, Endpoint } from "../model/ip.ts";
 import type { Advertisement } from "../wire/advertisement.ts";
 import type { View } from "../trust/view.ts";
 import { apply } from "./apply.ts";
@@ -128,10 +128,11 @@ export class Reconciler {
 
   #intend(view: View, found: Found, leaseMs: number): Wanted {
     const reachable = this.#reachable(view);
-    const endpoints = this.#choosePaths(reachable, found);
+    const { ipv4, ipv6 } = view.membership.state.ranges;
+    const endpoints = this.#choosePaths(reachable, found, [ipv4, ipv6]);
     const nodes = leaseMs === 0 ? [] : reachable;
     const { state } = view.membership;
-    const terms = { config: this.#config, leaseMs };
+    const terms = { config: this.#config, leaseMs, ownKey: found.tunnel?.key ?? null };
     const wanted = intend(
       state,
       view.self,
@@ -153,6 +154,7 @@ export class Reconciler {
   #choosePaths(
     reachable: readonly Advertisement[],
     { tunnel }: Found,
+    overlay: readonly Cidr[],
   ): ReadonlyMap<NodeId, Endpoint> {
     const nowS = this.#clock.nowS();
     const near = this.#host.localAddresses(this.#config).map(({ network }) => network);
@@ -160,7 +162,7 @@ export class Reconciler {
     for (const { node, tunnelKey, endpoints } of reachable) {
       const peer = tunnel?.peers.get(tunnelKey);
       const next = path.transition(this.#paths.get(node) ?? path.unknownPath, {
-        candidates: path.rankCandidates(endpoints, near),
+        candidates: path.rankCandidates(endpoints, near, overlay),
         endpoint: peer?.endpoint ?? null,
         handshakeAgeS: peer?.lastHandshakeS ? nowS - peer.lastHandshakeS : null,
         nowMs: this.#clock.monotonicMs(),

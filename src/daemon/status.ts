@@ -1,0 +1,175 @@
+/** status words what is going on for the command line. It decides nothing and asks nobody. */
+import type { Found } from "../dataplane/host-state.ts";
+import type { Failure, Lifecycle } from "../dataplane/lifecycle.ts";
+import { aliveMaxS } from "../dataplane/path.ts";
+import type { Node as Member } from "../membership/state.ts";
+import type { InterfaceName } from "../model/names.ts";
+import type { PeerState } from "../model/tunnel.ts";
+import type { UnixS } from "../model/time.ts";
+import { allows } from "../policy/access.ts";
+import type { View } from "../trust/view.ts";
+import type { DaemonState, Finding, PeerReport, Status } from "../wire/local-api.ts";
+import type { LinkState } from "./control-link.ts";
+import type { Enrollment } from "./node-state.ts";
+
+export type Snapshot = {
+  readonly version: string;
+  readonly nowS: UnixS;
+  readonly enrollment: Enrollment | null;
+  readonly damage: Finding | null;
+  readonly view: View | null;
+  readonly leaseMs: number;
+  readonly lifecycle: Lifecycle;
+  readonly problem: Failure | null;
+  readonly link: LinkState | null;
+  readonly backend: { readonly name: string; readonly why: string } | null;
+  readonly config: { readonly interface: InterfaceName; readonly listenPort: number };
+  readonly found: Found | null;
+};
+
+export function renderStatus(snapshot: Snapshot): Status {
+  const { view, enrollment, backend, config, found } = snapshot;
+  const state = stateOf(snapshot);
+  const me = view?.membership.state.nodes.get(view.self);
+  const lease = found?.filter.kind === "loaded" ? Math.ceil(found.filter.leaseMs / 1_000) : null;
+  return {
+    version: snapshot.version,
+    state,
+    reason: reasonOf(snapshot, state),
+    network: enrollment?.network ?? null,
+    self: me === undefined ? null : memberOf(me),
+    tunnel:
+      backend === null || found === null || found.link === "absent"
+        ? null
+        : {
+            backend: backend.name,
+            why: backend.why,
+            interface: config.interface,
+            listenPort: config.listenPort,
+            leaseS: lease,
+          },
+    control: enrollment === null ? null : controlOf(enrollment, snapshot.link),
+    trust: view === null ? null : trustOf(view, snapshot),
+    findings: findingsOf(snapshot, state),
+    peers: view === null ? [] : reportPeers(view, found, snapshot.nowS),
+  };
+}
+
+function stateOf({ enrollment, damage, view, lifecycle }: Snapshot): DaemonState {
+  if (damage !== null) return "restricted";
+  if (enrollment === null) return "logged_out";
+  if (enrollment.wanted === "down") return "stopped";
+  switch (lifecycle.kind) {
+    case "fail_closed":
+      return lifecycle.failure.area === "trust" ? "closed" : "restricted";
+    case "dataplane_applied":
+      return "running";
+    default:
+      return view === null ? "restricted" : "joining";
+  }
+}
+
+function reasonOf({ damage, lifecycle, link }: Snapshot, state: DaemonState): Finding | null {
+  if (damage !== null) return damage;
+  if (lifecycle.kind === "fail_closed") return withRemedy(lifecycle.failure);
+  switch (state) {
+    case "logged_out":
+      return {
+        code: "logged_out",
+        message: "this host belongs to no network",
+        remedy: "rustynet up TOKEN",
+      };
+    case "stopped":
+      return { code: "stopped", message: "told to be down", remedy: "rustynet up" };
+    case "joining":
+      return (
+        link?.reason ?? { code: "joining", message: "waiting for the first map to be verified" }
+      );
+    default:
+      return null;
+  }
+}
+
+function findingsOf(snapshot: Snapshot, state: DaemonState): Finding[] {
+  const findings: Finding[] = [];
+  const { problem, link, backend, found } = snapshot;
+  if (problem !== null && state === "running") findings.push(withRemedy(problem));
+  if (link !== null && link.reason !== null && state !== "joining") findings.push(link.reason);
+  if (backend?.name === "userspace" && state === "running")
+    findings.push({ code: "userspace_tunnel", message: backend.why });
+  if (found?.filter.kind === "damaged")
+    findings.push({
+      code: "filter_damaged",
+      message: "somebody changed the packet filter; it is being built anew",
+    });
+  return findings;
+}
+
+const withRemedy = ({ code, message, remedy }: Failure): Finding => ({
+  code,
+  message,
+  ...(remedy === undefined ? {} : { remedy }),
+});
+
+function controlOf(enrollment: Enrollment, link: LinkState | null): Status["control"] {
+  const { url } = enrollment;
+  return link === null
+    ? { url, state: "off", since: 0, reason: null }
+    : { url, state: link.state, since: link.since, reason: link.reason };
+}
+
+function trustOf(view: View, { nowS, leaseMs }: Snapshot): NonNullable<Status["trust"]> {
+  const { state, root } = view.membership;
+  return {
+    epoch: state.epoch,
+    root,
+    generation: view.generation,
+    signedAt: view.signedAt,
+    holdUntil: leaseMs === 0 ? 0 : nowS + Math.floor(leaseMs / 1_000),
+  };
+}
+
+const memberOf = ({ id, name, owner, tags, ipv4, ipv6 }: Member) => ({
+  node: id,
+  name,
+  owner,
+  tags,
+  ipv4,
+  ipv6,
+});
+
+export function reportPeers(view: View, found: Found | null, nowS: UnixS): PeerReport[] {
+  return [...view.membership.state.nodes.values()]
+    .filter((node) => node.id !== view.self && node.status === "active")
+    .map((node) => reportPeer(view, node, found, nowS))
+    .sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+function reportPeer(view: View, node: Member, found: Found | null, nowS: UnixS): PeerReport {
+  const advertised = view.advertisements.get(node.id)?.advertisement;
+  const peer = advertised && found?.tunnel?.peers.get(advertised.tunnelKey);
+  const presence = view.presence.get(node.id);
+  const { state } = view.membership;
+  const isAllowed = allows(state, node.id, view.self) || allows(state, view.self, node.id);
+  return {
+    ...memberOf(node),
+    reach: isAllowed ? reachOf(advertised !== undefined, peer, nowS) : "denied",
+    endpoint: peer?.endpoint ?? null,
+    lastHandshakeAt: peer?.lastHandshakeS ?? null,
+    receivedBytes: peer?.receivedBytes ?? 0,
+    sentBytes: peer?.sentBytes ?? 0,
+    presence: presence?.state ?? "unknown",
+    lastSeenAt: presence?.since ?? null,
+    os: advertised?.os ?? null,
+  };
+}
+
+function reachOf(
+  hasAdvertised: boolean,
+  peer: PeerState | undefined,
+  nowS: UnixS,
+): PeerReport["reach"] {
+  if (!hasAdvertised) return "silent";
+  const handshakeS = peer?.lastHandshakeS ?? null;
+  return handshakeS !== null && nowS - handshakeS < aliveMaxS ? "direct" : "connecting";
+}
