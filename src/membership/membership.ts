@@ -7,11 +7,20 @@ import { encodeHex } from "../base/bytes.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Envelope, type EnvelopeRejection, openEnvelope } from "../crypto/envelope.ts";
 import { hashOf } from "../crypto/hash.ts";
-import { NodeId, type NetworkId, type StateRoot } from "../model/ids.ts";
+import { NodeId, type NetworkId, type StateRoot, type UpdateId } from "../model/ids.ts";
 import type { SigningKey } from "../model/keys.ts";
 import { skewMaxS, type UnixS } from "../model/time.ts";
 import { type OperationRejection, reduce } from "./reducer.ts";
-import { activeApprovers, Genesis, genesisState, rootOf, type State, succeed } from "./state.ts";
+import {
+  activeApprovers,
+  Genesis,
+  genesisState,
+  rootOf,
+  type State,
+  succeed,
+  textKey,
+} from "./state.ts";
+import { Trie } from "./trie.ts";
 import {
   genesisType,
   type LogEntry,
@@ -26,6 +35,8 @@ export type Membership = {
   readonly root: StateRoot;
   /** When the last entry was taken in: the log never goes back in time. 0 at genesis. */
   readonly acceptedAt: UnixS;
+  /** The ids of all updates so far, by the hash of their text. */
+  readonly updates: Trie<UpdateId>;
 };
 
 export type Rejection =
@@ -41,6 +52,7 @@ export type Rejection =
   | { readonly code: "approver_repeated" }
   | { readonly code: "threshold_unreachable"; readonly have: number; readonly need: number }
   | { readonly code: "owner_missing" }
+  | { readonly code: "update_repeated"; readonly id: UpdateId }
   | { readonly code: "lifetime_invalid" }
   | { readonly code: "not_yet_valid"; readonly createdAt: UnixS }
   | { readonly code: "expired"; readonly expiresAt: UnixS }
@@ -64,7 +76,7 @@ export function found(envelope: Envelope, expected: StateRoot): Result<Membershi
   if (refusal !== null) return err(refusal);
   const root = rootOf(state);
   if (root !== expected) return err({ code: "root_mismatch", expected });
-  return ok({ state, root, acceptedAt: 0 });
+  return ok({ state, root, acceptedAt: 0, updates: Trie.empty() });
 }
 
 function refuseFounders(state: State, signers: ReadonlySet<SigningKey>): Rejection | null {
@@ -76,7 +88,9 @@ function refuseFounders(state: State, signers: ReadonlySet<SigningKey>): Rejecti
   if (active.length < state.threshold)
     return { code: "threshold_unreachable", have: active.length, need: state.threshold };
   if (!active.some((approver) => approver.role === "owner")) return { code: "owner_missing" };
-  const have = [...keys].filter((key) => signers.has(key)).length;
+  const stranger = [...signers].find((key) => !keys.has(key));
+  if (stranger !== undefined) return { code: "not_an_approver", key: stranger };
+  const have = signers.size;
   return have === keys.size ? null : { code: "too_few_signatures", have, need: keys.size };
 }
 
@@ -102,7 +116,8 @@ export function append(
   if (!next.ok) return next;
   if (next.value.root !== update.root)
     return err({ code: "root_mismatch", expected: next.value.root });
-  return ok({ ...next.value, acceptedAt: entry.acceptedAt });
+  const updates = membership.updates.with(textKey(update.id), update.id);
+  return ok({ ...next.value, acceptedAt: entry.acceptedAt, updates });
 }
 
 /** The state and root that an operation leads to: what a proposer signs, and a verifier compares. */
@@ -116,12 +131,14 @@ export function advance(
   return ok({ state: succeeded, root: rootOf(succeeded) });
 }
 
-function refusePlace({ state, root }: Membership, update: Update): Rejection | null {
+function refusePlace({ state, root, updates }: Membership, update: Update): Rejection | null {
   if (update.network !== state.network)
     return { code: "network_mismatch", expected: state.network };
   if (update.epoch !== state.epoch + 1)
     return { code: "epoch_mismatch", expected: state.epoch + 1 };
   if (update.parent !== root) return { code: "parent_mismatch", expected: root };
+  // The chain of roots keeps replays out. An id that stands for two changes would mislead people.
+  if (updates.has(textKey(update.id))) return { code: "update_repeated", id: update.id };
   return null;
 }
 

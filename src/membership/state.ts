@@ -8,7 +8,7 @@ import { concatBytes, encodeHex } from "../base/bytes.ts";
 import { encodeCanonical } from "../crypto/canonical.ts";
 import { hashOf } from "../crypto/hash.ts";
 import { NetworkId, NodeId, PolicyHash, StateRoot } from "../model/ids.ts";
-import { Cidr, Ipv4Address, Ipv6Address } from "../model/ip.ts";
+import { Cidr, type Family, familyOf, Ipv4Address, Ipv6Address, splitCidr } from "../model/ip.ts";
 import { SigningKey } from "../model/keys.ts";
 import { ApproverName, NodeName, Owner, Tag } from "../model/names.ts";
 import { Counter } from "../model/time.ts";
@@ -44,8 +44,21 @@ export const Node = v.strictObject({
 });
 export type Node = v.InferOutput<typeof Node>;
 
-/** The prefixes that all overlay addresses come from. Fixed when the network is made. */
-export const Ranges = v.strictObject({ ipv4: Cidr, ipv6: Cidr });
+/**
+ * The prefixes that all overlay addresses come from. Fixed when the network is made. Bounded, because
+ * every node sends all of them into the tunnel, and because an IPv4 address fits into the host part
+ * of an IPv6 one.
+ */
+export const Ranges = v.strictObject({
+  ipv4: v.pipe(
+    Cidr,
+    v.check((cidr) => isRange(cidr, 4, 8, 30), "not an IPv4 prefix of 8 to 30 bits"),
+  ),
+  ipv6: v.pipe(
+    Cidr,
+    v.check((cidr) => isRange(cidr, 6, 32, 96), "not an IPv6 prefix of 32 to 96 bits"),
+  ),
+});
 export type Ranges = v.InferOutput<typeof Ranges>;
 
 /** The policy in force: the built-in rule, or a document by its hash. */
@@ -158,6 +171,11 @@ function treeHash(tree: Tree<Node>): Uint8Array {
         );
   treeHashes.set(tree, hash);
   return hash;
+}
+
+function isRange(cidr: Cidr, family: Family, bitsMin: number, bitsMax: number): boolean {
+  const { bits } = splitCidr(cidr);
+  return familyOf(cidr) === family && bits >= bitsMin && bits <= bitsMax;
 }
 
 function isAscending(items: readonly string[]): boolean {
