@@ -11,7 +11,14 @@ const label = v.pipe(
   v.check((text) => !text.startsWith("xn--"), "a punycode label is not allowed"),
 );
 
-export const NodeName = v.pipe(label, v.brand("NodeName"));
+// Resolvers read 10 as the address 0.0.0.10, and 0x7f000001 as 127.0.0.1.
+const number = /^(?:[0-9]+|0x[0-9a-f]*)$/;
+
+export const NodeName = v.pipe(
+  label,
+  v.check((text) => !number.test(text), "a number is not a name"),
+  v.brand("NodeName"),
+);
 export type NodeName = v.InferOutput<typeof NodeName>;
 
 export const Tag = v.pipe(label, v.brand("Tag"));
