@@ -3,6 +3,7 @@
  * is taken as a whole or not at all: one false statement in it and everything stays as it was.
  */
 import * as v from "valibot";
+import { assert } from "../base/assert.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Envelope, type EnvelopeRejection, openEnvelope } from "../crypto/envelope.ts";
 import { append, type Membership, type Rejection } from "../membership/membership.ts";
@@ -101,13 +102,17 @@ export function receiveMap(
   if (!log.ok) return log;
   // Judged by the state that the map leads to, so that a map cannot outlive its own key's removal.
   const control = log.value.membership.state.control;
-  const stranger = [...opened.value.signers].find((key) => !control.includes(key));
+  const { signers } = opened.value;
+  assert(signers.size > 0, "an envelope has a signer");
+  const stranger = [...signers].find((key) => !control.includes(key));
   if (stranger !== undefined) return err({ code: "control_key_unknown", key: stranger });
 
   const cleared = forgetRevoked({ ...view, membership: log.value.membership }, log.value.gone);
-  const taken = takeAdvertisements(cleared, map.advertisements, now);
+  // By the clock that let it in: a member could otherwise date what it says so that control takes it
+  // and nodes whose clock is behind control's refuse the map, and with it its own revocation.
+  const taken = takeAdvertisements(cleared, map.advertisements, Math.max(now, map.signedAt));
   if (!taken.ok) return taken;
-  const received = { ...takePresence(taken.value.view, map.presence) };
+  const received = takePresence(taken.value.view, map.presence);
   return ok({
     view: { ...received, generation: map.generation, signedAt: map.signedAt },
     entries: log.value.fresh,
