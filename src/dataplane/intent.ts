@@ -26,7 +26,12 @@ export function intend(
   self: NodeId,
   reachable: Iterable<Reachable>,
   endpoints: ReadonlyMap<NodeId, Endpoint>,
-  terms: { readonly config: TunnelConfig; readonly leaseMs: number },
+  terms: {
+    readonly config: TunnelConfig;
+    readonly leaseMs: number;
+    /** The key of this host's own device; null while there is none. */
+    readonly ownKey: TunnelKey | null;
+  },
 ): Wanted | null {
   const me = state.nodes.get(self);
   if (me?.status !== "active") return null;
@@ -34,6 +39,8 @@ export function intend(
   const owners = new Map<Cidr, TunnelKey>();
   const sources = new Set<IpAddress>();
   for (const { node: id, tunnelKey: key } of reachable) {
+    // Whoever shows our key does not hold it, and no device takes itself for a peer.
+    if (key === terms.ownKey) continue;
     const node = state.nodes.get(id);
     const isInbound = allows(state, id, self);
     // A flow needs its answers: a peer that only we may call is a peer all the same.

@@ -2,7 +2,8 @@
  * path decides where to send first to one peer that does not answer: through its candidates in turn,
  * ever more slowly. Once the peer answers, the tunnel itself follows it wherever it roams.
  */
-import { containsIp, type Cidr, type Endpoint, splitEndpoint } from "../model/ip.ts";
+import * as v from "valibot";
+import { Cidr, containsIp, type Endpoint, splitEndpoint } from "../model/ip.ts";
 
 export type Path =
   | { readonly kind: "unknown" }
@@ -57,14 +58,32 @@ export function wakeAtMs(path: Path): number | null {
   return path.kind === "trying" ? path.sinceMs + patienceMs(path) : null;
 }
 
-/** Those on a network that this host is on come first: they need no router, and no hairpin. */
+// This host itself, no host, or many; link-local IPv6, which means nothing without its interface; and
+// IPv4 spelled as IPv6 (RFC 6890, RFC 4291 section 2).
+const nobodys = [
+  "0.0.0.0/8",
+  "127.0.0.0/8",
+  "224.0.0.0/3",
+  "::/127",
+  "::ffff:0:0/96",
+  "fe80::/10",
+  "ff00::/8",
+].map((text) => v.parse(Cidr, text));
+
+/**
+ * Those on a network that this host is on come first: they need no router, and no hairpin. Left out is
+ * what no other host can answer at, and what lies in the overlay: the tunnel cannot run through itself.
+ */
 export function rankCandidates(
   candidates: readonly Endpoint[],
   local: readonly Cidr[],
+  overlay: readonly Cidr[],
 ): readonly Endpoint[] {
-  const isNear = (endpoint: Endpoint): boolean =>
-    local.some((cidr) => containsIp(cidr, splitEndpoint(endpoint).address));
-  return [...candidates.filter(isNear), ...candidates.filter((endpoint) => !isNear(endpoint))];
+  const isIn = (endpoint: Endpoint, cidrs: readonly Cidr[]): boolean =>
+    cidrs.some((cidr) => containsIp(cidr, splitEndpoint(endpoint).address));
+  const usable = candidates.filter((endpoint) => !isIn(endpoint, [...nobodys, ...overlay]));
+  const near = usable.filter((endpoint) => isIn(endpoint, local));
+  return [...near, ...usable.filter((endpoint) => !near.includes(endpoint))];
 }
 
 /** Each full round doubles the patience, so that an absent peer is not knocked at for ever. */

@@ -62,7 +62,7 @@ function keep(wanted: Wanted, found: Found): Found {
     tunnel: tunnel === null ? null : keepTunnel(wanted, tunnel),
     addresses: found.addresses.intersection(wanted.addresses),
     routes: found.routes.intersection(wanted.routes),
-    filter: keepFilter(wanted, found.filter),
+    filter: isGuarded(wanted, found) ? keepFilter(wanted, found.filter) : closed(wanted.filter),
   };
 }
 
@@ -81,6 +81,21 @@ const withPeers = (
   peers: TunnelState["peers"],
   owners: PrefixOwners,
 ): TunnelState => ({ ...tunnel, peers, owners });
+
+/**
+ * A device without an intact filter of ours is open to all of its peers. To close it takes away from
+ * them, so it belongs among the withdrawals: undone with a failed grant, it would be open again.
+ */
+function isGuarded({ filter: wanted }: Wanted, { link, filter }: Found): boolean {
+  if (filter.kind === "loaded") return filter.filter.interface === wanted.interface;
+  return filter.kind === "absent" && link === "absent";
+}
+
+const closed = (filter: Filter): FilterState => ({
+  kind: "loaded",
+  filter: { ...filter, sources: nobody },
+  leaseMs: 0,
+});
 
 function keepFilter({ filter: wanted, leaseMs }: Wanted, found: FilterState): FilterState {
   if (found.kind !== "loaded") return found;
@@ -111,12 +126,14 @@ function withdraw(found: Found, kept: Found): readonly Step[] {
 }
 
 function withdrawFilter(found: FilterState, kept: FilterState): readonly Step[] {
-  if (found.kind !== "loaded" || kept.kind !== "loaded") return [];
+  if (kept.kind !== "loaded") return [];
+  if (found.kind !== "loaded" || found.filter.interface !== kept.filter.interface)
+    return [{ kind: "set_filter", from: found, to: kept.filter }];
   const remove = found.filter.sources.difference(kept.filter.sources);
   const [fromMs, toMs] = [found.leaseMs, kept.leaseMs];
   return [
-    ...(fromMs === toMs ? [] : [{ kind: "set_lease", fromMs, toMs } as const]),
     ...(remove.size === 0 ? [] : [{ kind: "change_sources", add: nobody, remove } as const]),
+    ...(fromMs === toMs ? [] : [{ kind: "set_lease", fromMs, toMs } as const]),
   ];
 }
 
@@ -127,14 +144,14 @@ function withdrawPrefixes(found: PrefixOwners, kept: PrefixOwners): readonly Ste
 }
 
 function grant(wanted: Wanted, kept: Found): readonly Step[] {
-  const closed = guard(wanted, kept.filter);
+  const guarded = guard(wanted, kept.filter);
   const { config } = wanted;
   if (kept.tunnel === null) {
     const kind = kept.link === "absent" ? "create_tunnel" : "adopt_tunnel";
-    return [...closed, { kind, config }];
+    return [...guarded, { kind, config }];
   }
   return [
-    ...closed,
+    ...guarded,
     ...grantPeers(wanted.peers, kept.tunnel.peers),
     ...grantPrefixes(wanted.owners, kept.tunnel.owners),
     ...each(wanted.addresses.difference(kept.addresses), (address) => ({
