@@ -15,11 +15,11 @@ export type CaptureOptions = {
 };
 
 export class Capture {
-  readonly #tcpdump: LabProcess;
+  readonly process: LabProcess;
   readonly #file: string;
 
   private constructor(tcpdump: LabProcess, file: string) {
-    this.#tcpdump = tcpdump;
+    this.process = tcpdump;
     this.#file = file;
   }
 
@@ -42,7 +42,7 @@ export class Capture {
   /** Ends the capture. Every packet that passed before the call is in it. */
   async stop(): Promise<Packets> {
     await this.#drained();
-    await this.#tcpdump.stop();
+    await this.process.stop();
     const { packets } = parsePcap(readFileSync(this.#file));
     return new Packets(packets);
   }
@@ -50,8 +50,8 @@ export class Capture {
   /** Resolves when tcpdump has read all that the kernel has passed to it, as SIGUSR1 makes it say. */
   async #drained(): Promise<void> {
     await waitFor("the capture to be read", async () => {
-      const before = this.#tcpdump.lines.length;
-      this.#tcpdump.kill("SIGUSR1");
+      const before = this.process.lines.length;
+      this.process.kill("SIGUSR1");
       const isNew = (): boolean => this.#reports(before).length > 0;
       await waitFor("the counters of tcpdump", isNew, { deadlineMs: 1_000, pollMs: 1 });
       return this.#reports(before).some(
@@ -61,7 +61,7 @@ export class Capture {
   }
 
   #reports(firstLine: number): [number, number, number][] {
-    return this.#tcpdump.lines.slice(firstLine).flatMap(({ text }) => {
+    return this.process.lines.slice(firstLine).flatMap(({ text }) => {
       const match = counters.exec(text);
       return match === null ? [] : [[Number(match[1]), Number(match[2]), Number(match[3])]];
     });

@@ -252,6 +252,16 @@ test("a capture holds every packet that passed before it was stopped", async () 
   expect((await onSwitch.stop()).countByProtocol()).toEqual({ icmp: 6 });
 });
 
+test("a capture that lags behind reads to the end before it stops", async () => {
+  await using lab = await Lab.open("lag");
+  const { alice, bob } = await pair(lab);
+  const capture = await alice.capture("eth0", { filter: "icmp" });
+  capture.process.kill("SIGSTOP");
+  await alice.ping(bob.ipv4, { count: 100, intervalS: 0 });
+  capture.process.kill("SIGCONT");
+  expect((await capture.stop()).countByProtocol()).toEqual({ icmp: 200 });
+});
+
 test("a capture shows ports, payloads and byte strings of real traffic", async () => {
   await using lab = await Lab.open("payload");
   const { wan, alice, bob } = await pair(lab);
