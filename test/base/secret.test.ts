@@ -23,13 +23,13 @@ test("a secret made from a Buffer does not share its memory", () => {
 test("a secret shows nothing of itself", () => {
   const secret = new Secret(bytesOf());
   const shown = [
-    `${secret}`,
+    "".concat(secret as unknown as string),
     JSON.stringify({ secret }),
     inspect({ secret }, { depth: 9, showHidden: true }),
     Bun.inspect({ secret }),
     String(secret),
     JSON.stringify(Object.entries(secret)),
-    JSON.stringify(structuredClone({ ...secret })),
+    JSON.stringify(Object.getOwnPropertyNames(secret)),
   ].join(" ");
   expect(shown).not.toContain(marker);
   expect(shown).not.toContain(`${0x5e}`);

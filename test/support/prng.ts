@@ -47,9 +47,8 @@ export function forEachSeed(count: number, body: (prng: Prng) => void): void {
     try {
       body(new Prng(seed));
     } catch (cause) {
-      throw new Error(`SIM_SEED=${seed}: ${cause instanceof Error ? cause.message : cause}`, {
-        cause,
-      });
+      const message = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`SIM_SEED=${seed}: ${message}`, { cause });
     }
   }
 }
