@@ -1,0 +1,44 @@
+/**
+ * private-namespace runs a test file inside namespaces of its own: an empty network, and an empty
+ * /run. Outside, the file has one test, which runs it again inside and shows what it said.
+ */
+import { expect, test } from "bun:test";
+import { readlinkSync } from "node:fs";
+
+const marker = "RUSTYNET_TEST_NAMESPACE";
+const runMaxMs = 120_000;
+
+/** What ran, for setting things up: throws with the program's words when it fails. */
+export function run(...argv: readonly string[]): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...argv], { env: {}, cwd: "/" });
+  if (exitCode !== 0) throw new Error(`${argv.join(" ")}: ${stderr}${stdout}`);
+  return stdout.toString();
+}
+
+/**
+ * True inside. `file` is the calling test's path; the tests that it defines when this is true never
+ * run in the machine's own network.
+ */
+export function isInPrivateNamespace(file: string): boolean {
+  if (process.env[marker] === undefined) {
+    test(
+      `in a network namespace of its own: ${file.slice(file.lastIndexOf("/") + 1)}`,
+      () => {
+        const outer = readlinkSync("/proc/self/ns/net");
+        const { exitCode, stdout, stderr } = Bun.spawnSync(
+          ["/usr/bin/unshare", "--net", "--mount", "--", process.execPath, "test", file],
+          { env: { PATH: process.env["PATH"] ?? "", [marker]: outer }, timeout: runMaxMs },
+        );
+        if (exitCode !== 0) throw new Error(`inside:\n${stdout}\n${stderr}`);
+        expect(exitCode).toBe(0);
+      },
+      runMaxMs,
+    );
+    return false;
+  }
+  if (readlinkSync("/proc/self/ns/net") === process.env[marker])
+    throw new Error("this must not run in the machine's own network namespace");
+  run("/bin/mount", "-t", "tmpfs", "tmpfs", "/run");
+  run("/sbin/ip", "link", "set", "lo", "up");
+  return true;
+}
