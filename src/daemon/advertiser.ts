@@ -54,7 +54,7 @@ function stillHolds(last: Advertisement, next: Advertisement): boolean {
     (field) => last[field] === next[field],
   );
   const ageS = next.issuedAt - last.issuedAt;
-  return isSame && ageS >= 0 && ageS < renewS && `${last.endpoints}` === `${next.endpoints}`;
+  return isSame && ageS >= 0 && ageS < renewS && last.endpoints.join() === next.endpoints.join();
 }
 
 /** Null when there is none, or it is not by these keys: then numbering starts anew with a new node. */

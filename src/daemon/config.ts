@@ -56,7 +56,9 @@ export function readConfig(
   const parsed = v.safeParse(Config, given);
   if (parsed.success) return Object.freeze(parsed.output);
   const issues = v.flatten(parsed.issues);
-  const named = Object.entries(issues.nested ?? {}).map(([name, texts]) => `${name}: ${texts}`);
+  const named = Object.entries(issues.nested ?? {}).map(
+    ([name, texts]) => `${name}: ${texts?.join(", ")}`,
+  );
   throw new Fault("config_invalid", [...named, ...(issues.root ?? [])].join("; "), {
     remedy: "rustynet daemon --help names every setting",
   });

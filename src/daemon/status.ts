@@ -1,4 +1,5 @@
 /** status words what is going on for the command line. It decides nothing and asks nobody. */
+import { unreachable } from "../base/assert.ts";
 import type { Found } from "../dataplane/host-state.ts";
 import type { Failure, Lifecycle } from "../dataplane/lifecycle.ts";
 import { aliveMaxS } from "../dataplane/path.ts";
@@ -64,31 +65,33 @@ function stateOf({ enrollment, damage, view, lifecycle }: Snapshot): DaemonState
       return lifecycle.failure.area === "trust" ? "closed" : "restricted";
     case "dataplane_applied":
       return "running";
-    default:
+    case "init":
+    case "control_trusted":
       return view === null ? "restricted" : "joining";
+    default:
+      return unreachable(lifecycle);
   }
 }
 
 function reasonOf({ damage, lifecycle, link }: Snapshot, state: DaemonState): Finding | null {
   if (damage !== null) return damage;
   if (lifecycle.kind === "fail_closed") return withRemedy(lifecycle.failure);
-  switch (state) {
-    case "logged_out":
-      return {
-        code: "logged_out",
-        message: "this host belongs to no network",
-        remedy: "rustynet up TOKEN",
-      };
-    case "stopped":
-      return { code: "stopped", message: "told to be down", remedy: "rustynet up" };
-    case "joining":
-      return (
-        link?.reason ?? { code: "joining", message: "waiting for the first map to be verified" }
-      );
-    default:
-      return null;
-  }
+  if (state === "joining" && link !== null && link.reason !== null) return link.reason;
+  return resting[state];
 }
+
+const resting: Readonly<Record<DaemonState, Finding | null>> = {
+  logged_out: {
+    code: "logged_out",
+    message: "this host belongs to no network",
+    remedy: "rustynet up TOKEN",
+  },
+  stopped: { code: "stopped", message: "told to be down", remedy: "rustynet up" },
+  joining: { code: "joining", message: "waiting for the first map to be verified" },
+  running: null,
+  closed: null,
+  restricted: null,
+};
 
 function findingsOf(snapshot: Snapshot, state: DaemonState): Finding[] {
   const findings: Finding[] = [];
@@ -154,15 +157,19 @@ function reportPeer(view: View, node: Member, found: Found | null, nowS: UnixS):
   return {
     ...memberOf(node),
     reach: isAllowed ? reachOf(advertised !== undefined, peer, nowS) : "denied",
-    endpoint: peer?.endpoint ?? null,
-    lastHandshakeAt: peer?.lastHandshakeS ?? null,
-    receivedBytes: peer?.receivedBytes ?? 0,
-    sentBytes: peer?.sentBytes ?? 0,
+    ...trafficOf(peer),
     presence: presence?.state ?? "unknown",
     lastSeenAt: presence?.since ?? null,
     os: advertised?.os ?? null,
   };
 }
+
+const trafficOf = (peer: PeerState | undefined) => ({
+  endpoint: peer?.endpoint ?? null,
+  lastHandshakeAt: peer?.lastHandshakeS ?? null,
+  receivedBytes: peer?.receivedBytes ?? 0,
+  sentBytes: peer?.sentBytes ?? 0,
+});
 
 function reachOf(
   hasAdvertised: boolean,

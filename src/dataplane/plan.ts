@@ -215,5 +215,5 @@ const sorted = (peers: ReadonlyMap<TunnelKey, Peer>): readonly Peer[] =>
 const byPrefix = ([left]: [Cidr, TunnelKey], [right]: [Cidr, TunnelKey]): number =>
   left < right ? -1 : 1;
 
-const each = <T>(items: ReadonlySet<T>, step: (item: T) => Step): readonly Step[] =>
-  [...items].sort().map(step);
+const each = <T extends string>(items: ReadonlySet<T>, step: (item: T) => Step): readonly Step[] =>
+  [...items].sort((left, right) => (left < right ? -1 : 1)).map(step);

@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { err, ok, type Result } from "../base/result.ts";
-import { Envelope, type EnvelopeRejection, openEnvelope } from "../crypto/envelope.ts";
+import { type Envelope, type EnvelopeRejection, openEnvelope } from "../crypto/envelope.ts";
 import { admitTunnelKey, type TunnelKeyRejection } from "../crypto/tunnel-key.ts";
 import type { Node, State } from "../membership/state.ts";
 import { NetworkId, NodeId, StateRoot } from "../model/ids.ts";
