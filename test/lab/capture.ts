@@ -1,6 +1,7 @@
 /** capture records what passes an interface, from before `open` resolves until `stop` is called. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { Fault } from "../../src/base/fault.ts";
 import type { LabProcess } from "./lab-process.ts";
 import { Packets } from "./packets.ts";
 import { parsePcap } from "./pcap.ts";
@@ -12,65 +13,79 @@ export type CaptureOptions = {
   readonly filter?: string;
   /** Where to leave the file, for evidence. Without it the file goes when the lab closes. */
   readonly file?: string;
+  /** How much of each packet is kept. Offloaded segments are up to 65,000 bytes long. */
+  readonly snapBytes?: number;
+  /** A capture that lost packets proves little, so it is refused unless that was expected. */
+  readonly mayLose?: boolean;
 };
+
+/** What tcpdump says of itself. `received` counts those that were dropped too. */
+type Counters = { readonly captured: number; readonly received: number; readonly dropped: number };
 
 export class Capture {
   readonly process: LabProcess;
   readonly #file: string;
+  readonly #mayLose: boolean;
 
-  private constructor(tcpdump: LabProcess, file: string) {
+  private constructor(tcpdump: LabProcess, file: string, mayLose: boolean) {
     this.process = tcpdump;
     this.#file = file;
+    this.#mayLose = mayLose;
   }
 
   static async open(
     station: Station,
     interfaceName: string,
-    { filter, file }: CaptureOptions = {},
+    { filter, file, snapBytes = snapBytesUsual, mayLose = false }: CaptureOptions = {},
   ): Promise<Capture> {
     const path = file ?? join(station.folder, `${crypto.randomUUID()}.pcap`);
-    const argv = ["/usr/bin/tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root", ...memory];
     const tcpdump = await station.spawn([
-      ...argv,
-      ...["-i", interfaceName, "-w", path],
+      ...["/usr/bin/tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root"],
+      ...["-s", String(snapBytes), "-B", String(memoryKib), "-i", interfaceName, "-w", path],
       ...(filter === undefined ? [] : ["--", filter]),
     ]);
     await tcpdump.waitForLine("listening on");
-    return new Capture(tcpdump, path);
+    return new Capture(tcpdump, path, mayLose);
   }
 
-  /** Ends the capture. Every packet that passed before the call is in it. */
+  /**
+   * Ends the capture. Every packet that passed before the call is in it, or Fault `unavailable` is
+   * thrown.
+   */
   async stop(): Promise<Packets> {
-    await this.#drained();
+    const { received, dropped } = await this.#counters();
+    if (dropped > 0 && !this.#mayLose) {
+      throw new Fault("unavailable", `the capture lost ${dropped} of ${received} packets`, {
+        remedy: "narrow the filter, lower snapBytes, or allow it with mayLose",
+      });
+    }
+    await waitFor("the capture to be read to its end", () => this.#counters(), {
+      until: ({ captured }) => captured >= received - dropped,
+    });
     await this.process.stop();
-    const { packets } = parsePcap(readFileSync(this.#file));
-    return new Packets(packets);
+    return new Packets(parsePcap(readFileSync(this.#file)).packets);
   }
 
-  /** Resolves when tcpdump has read all that the kernel has passed to it, as SIGUSR1 makes it say. */
-  async #drained(): Promise<void> {
-    await waitFor("the capture to be read", async () => {
-      const before = this.process.lines.length;
-      this.process.kill("SIGUSR1");
-      const isNew = (): boolean => this.#reports(before).length > 0;
-      await waitFor("the counters of tcpdump", isNew, { deadlineMs: 1_000, pollMs: 1 });
-      return this.#reports(before).some(
-        ([captured, received, dropped]) => captured >= received - dropped,
-      );
-    });
-  }
-
-  #reports(firstLine: number): [number, number, number][] {
-    return this.process.lines.slice(firstLine).flatMap(({ text }) => {
-      const match = counters.exec(text);
-      return match === null ? [] : [[Number(match[1]), Number(match[2]), Number(match[3])]];
-    });
+  /** Asks for the counters, by SIGUSR1. */
+  async #counters(): Promise<Counters> {
+    const before = this.process.lines.length;
+    this.process.kill("SIGUSR1");
+    const report = (): string | undefined =>
+      this.process.lines.slice(before).find(({ text }) => counters.test(text))?.text;
+    const text = await waitFor("the counters of tcpdump", report, { pollMs: 1 });
+    const numbers = counters
+      .exec(text ?? "")
+      ?.slice(1)
+      .map(Number);
+    const [captured = 0, received = 0, dropped = 0] = numbers ?? [];
+    return { captured, received, dropped };
   }
 }
 
-// Packets are handed over one by one, each in a slot of the size of the longest: 64 KiB with its
-// header, for offloaded segments. The default memory would be eight slots, and lose bursts.
-const memory = ["-s", "65000", "-B", String(32 * 1_024)];
+// Packets are handed over one by one, each in a slot of the size of the longest, here a page. Of
+// tcpdump's own memory and packet size there would be eight slots, and a burst would be lost.
+const snapBytesUsual = 4_000;
+const memoryKib = 32 * 1_024;
 
 const counters =
   /(\d+) packets? captured, (\d+) packets? received by filter, (\d+) packets? dropped/;

@@ -1,6 +1,13 @@
 /**
  * A lab is a small internet made of namespaces: switches, hosts and routers, made by code and removed
  * by code. It owns their names and their end; nothing of it is in the machine's own network.
+ *
+ *     await using lab = await Lab.open("example");
+ *     const wan = await lab.switch("wan", { ipv4: "192.0.2.0/24", ipv6: "2001:db8:1::/64" });
+ *     const [alice, bob] = [await lab.host("alice", { on: [wan] }), await lab.host("bob", { on: [wan] })];
+ *     const daemon = await alice.spawn(["/usr/local/bin/rustynet", "daemon"]);
+ *     await daemon.waitForLine("listening");
+ *     const { lost } = await bob.ping(alice.ipv4, { count: 3 });
  */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { assert } from "../../src/base/assert.ts";
