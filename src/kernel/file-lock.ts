@@ -1,0 +1,18 @@
+/** file-lock keeps a second process of the same kind away (flock(2)); the kernel lifts it at death. */
+import { closeSync, openSync } from "node:fs";
+import { Fault } from "../base/fault.ts";
+import { libc } from "./libc.ts";
+
+const exclusiveWithoutWaiting = 2 | 4;
+
+/** Throws Fault `busy` with this message when another process holds the lock. */
+export function lockFile(path: string, busy: string): Disposable {
+  const fd = openSync(path, "a", 0o600);
+  if (libc.flock(fd, exclusiveWithoutWaiting) !== 0) {
+    closeSync(fd);
+    throw new Fault("busy", `${busy} (${path} is locked)`, {
+      remedy: "end the other one first: systemctl stop rustynet",
+    });
+  }
+  return { [Symbol.dispose]: () => closeSync(fd) };
+}
