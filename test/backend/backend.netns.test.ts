@@ -148,6 +148,48 @@ if (isInPrivateNamespace(import.meta.path)) {
     await backend.shutdown();
   });
 
+  test("a long change that fails half way is undone", async () => {
+    const device = userspaceDevice(defaultPlaces);
+    let isBroken = false;
+    const backend = new DeviceTunnel({
+      ...device,
+      async write(of, change) {
+        if (!isBroken) return device.write(of, change);
+        isBroken = false;
+        await device.write(of, { ...change, peers: change.peers.slice(0, 1) });
+        throw new Fault("backend_internal", "told to fail half way");
+      },
+    });
+    await backend.start(context());
+    const [one, two] = [v.parse(Cidr, "10.0.0.1/32"), v.parse(Cidr, "10.0.0.2/32")];
+    await backend.configurePeer({ key, endpoint: null, keepaliveS: 0 });
+    await backend.moveRoute(one, key);
+    const before = await backend.observe();
+    isBroken = true;
+    const fault = await faultOf(backend.applyRoutes(new Map([[two, key]])));
+    expect(fault.message).toContain("told to fail");
+    expect(isBroken).toBe(false);
+    expect(await backend.observe()).toEqual(before);
+    await backend.shutdown();
+  });
+
+  test("a start that fails half way leaves no link and no program", async () => {
+    const device = userspaceDevice(defaultPlaces);
+    const failing = async () => {
+      throw new Fault("backend_internal", "told to fail");
+    };
+    const backend = new DeviceTunnel({ ...device, write: failing });
+    expect((await faultOf(backend.start(context()))).message).toContain("told to fail");
+    expect([linkNames(), programs(), existsSync(socket)]).toEqual([[], [], false]);
+    const other = userspace();
+    await other.start(context());
+    expect((await faultOf(backend.start(context({ mtuBytes: 1500, mark: 1 })))).message).toContain(
+      "told to fail",
+    );
+    expect(run("/sbin/ip", "link", "show", name)).toContain("mtu 1400");
+    await other.shutdown();
+  });
+
   test("a taken UDP port is named before anything is made", async () => {
     const other = await Bun.udpSocket({ port: 51_820, hostname: "127.0.0.1" });
     const fault = await faultOf(userspace().start(context()));

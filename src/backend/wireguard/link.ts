@@ -7,9 +7,12 @@ import type { InterfaceName } from "../../model/names.ts";
 import type { RuntimeContext } from "../contract.ts";
 import type { Device, DeviceSettings } from "./device.ts";
 import { gone, withNetlink } from "./faults.ts";
+import { becomesTrue } from "./poll.ts";
 
 /** The link's alias, by which we know our own (`ip link show` prints it). */
 export const ownerMark = "rustynet tunnel";
+
+const portReleaseMaxMs = 1_000;
 
 /** Leaves a link of that name that is ours and has these settings, or throws and leaves all as it was. */
 export async function claimLink(
@@ -82,16 +85,24 @@ async function end(device: Device, name: InterfaceName, link: Link): Promise<voi
   await device.awaitEnd(name);
 }
 
-/** A device binds its port only when its link comes up, and one in user space fails then silently. */
+/**
+ * A device binds its port only when its link comes up, and one in user space fails then silently. A
+ * program that is just ending may hold the port a little longer than its link, hence the patience.
+ */
 async function refuseTakenPort(port: number): Promise<void> {
+  if (await becomesTrue(() => isPortFree(port), portReleaseMaxMs)) return;
+  throw new Fault("backend_internal", `UDP port ${port} is taken by another program`, {
+    remedy: `see who has it (ss -lunp sport = :${port}), or choose another port`,
+  });
+}
+
+async function isPortFree(port: number): Promise<boolean> {
   try {
-    const socket = await Bun.udpSocket({ port, hostname: "0.0.0.0" });
-    socket.close();
-  } catch (cause) {
-    throw new Fault("backend_internal", `UDP port ${port} is taken by another program`, {
-      cause,
-      remedy: `see who has it (ss -lunp sport = :${port}), or choose another port`,
-    });
+    (await Bun.udpSocket({ port, hostname: "0.0.0.0" })).close();
+    return true;
+  } catch (error) {
+    // A refusal of another kind, as for a low port, says nothing about the device, which may have it.
+    return !(error instanceof Error && "code" in error && error.code === "EADDRINUSE");
   }
 }
 

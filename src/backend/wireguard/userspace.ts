@@ -6,6 +6,7 @@ import { accessSync, constants } from "node:fs";
 import { Fault } from "../../base/fault.ts";
 import type { InterfaceName } from "../../model/names.ts";
 import type { Device, DeviceChange } from "./device.ts";
+import { becomesTrue } from "./poll.ts";
 import type { Probe } from "./probe.ts";
 import { decodeGetAnswer, decodeSetAnswer, type UapiRejection } from "./uapi-answer.ts";
 import { encodeSetRequest, getRequest } from "./uapi-request.ts";
@@ -25,7 +26,6 @@ export const defaultPlaces: UserspacePlaces = {
 
 const startMaxMs = 5_000;
 const endMaxMs = 5_000;
-const pollMs = 2;
 const tunDevice = "/dev/net/tun";
 
 export function userspaceDevice(places: UserspacePlaces): Device {
@@ -116,16 +116,6 @@ async function isAnswering(socket: string): Promise<boolean> {
     if (error instanceof Fault) return false;
     throw error;
   }
-}
-
-/** Asks again and again until it is so, or until the time is over. */
-async function becomesTrue(condition: () => Promise<boolean>, maxMs: number): Promise<boolean> {
-  const endMs = performance.now() + maxMs;
-  while (!(await condition())) {
-    if (performance.now() > endMs) return false;
-    await Bun.sleep(pollMs);
-  }
-  return true;
 }
 
 function isAccessible(path: string, mode: number): boolean {
