@@ -4,6 +4,7 @@ import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { Glob } from "bun";
 import * as v from "valibot";
+import { closedOptions, shutDoor } from "./closed.ts";
 import { output, ProgramFailed, run } from "./run.ts";
 import { bringRuntime } from "./runtime.ts";
 
@@ -19,15 +20,6 @@ const targets = {
 } as const;
 type Target = keyof typeof targets;
 const targetNames = Object.keys(targets) as Target[];
-
-/** What the executable takes from its surroundings: nothing (docs/adr/0004-the-closed-binary.md). */
-const closed = [
-  "--no-compile-autoload-dotenv",
-  "--no-compile-autoload-bunfig",
-  "--no-compile-autoload-tsconfig",
-  "--no-compile-autoload-package-json",
-  "--compile-exec-argv=--disallow-code-generation-from-strings=strict --no-addons --no-ffi-cc",
-];
 
 const Built = v.strictObject({
   target: v.picklist(targetNames),
@@ -54,8 +46,10 @@ async function sha256Of(path: string): Promise<string> {
 
 async function hashOfSources(): Promise<string> {
   const hasher = new Bun.CryptoHasher("sha256");
-  const sources = [...new Glob("{src/**/*,scripts/{build,run,runtime}.ts}").scanSync(root)];
-  for (const path of [...sources, "bun.lock", "package.json", "tsconfig.json"].sort()) {
+  const machinery = ["build", "closed", "run", "runtime"].map((name) => `scripts/${name}.ts`);
+  const settings = ["bun.lock", "package.json", "tsconfig.json"];
+  const sources = [...new Glob("src/**/*").scanSync(root), ...machinery, ...settings];
+  for (const path of sources.sort()) {
     hasher.update(`${path}\0${await sha256Of(join(root, path))}\0`);
   }
   return hasher.digest("hex");
@@ -78,8 +72,9 @@ async function compile(target: Target, out: string, identity: readonly string[])
   const shape = ["--compile", "--format=esm", "--splitting", "--minify", "--bytecode"];
   const runtimes = cross.map((path) => `--compile-executable-path=${path}`);
   const place = [`--target=${bunTarget}`, `--outfile=${join(partial, file)}`, ...runtimes];
-  const options = [...shape, ...closed, ...identity, ...place];
+  const options = [...shape, ...closedOptions, ...identity, ...place];
   await output([process.execPath, "build", "src/main.ts", ...options], root);
+  await shutDoor(join(partial, file));
   await rename(join(partial, file), join(out, file));
   await rm(partial, { recursive: true });
   const path = join(out, file);

@@ -1,0 +1,157 @@
+/** test runs the stages one after the other, all of them whatever fails, and ends with a summary. */
+import { mkdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { Glob } from "bun";
+import { checks, root } from "./checks.ts";
+import { run } from "./run.ts";
+import { endAll, isRoot, runTests, type Tally, type TestRun } from "./test-process.ts";
+
+type Stage = {
+  readonly name: string;
+  readonly run: (filters: readonly string[]) => Promise<Outcome>;
+};
+type Outcome = Tally & { readonly failures: readonly string[] };
+type Row = Outcome & { readonly name: string; readonly elapsedMs: number };
+
+/** Test files by the end of their name; "unit" is what has none of the others' ends. */
+const kinds = {
+  unit: { suffix: ".test.ts", timeoutMs: 30_000, isAlone: false },
+  netns: { suffix: ".netns.test.ts", timeoutMs: 30_000, isAlone: true },
+  e2e: { suffix: ".e2e.test.ts", timeoutMs: 60_000, isAlone: true },
+} as const;
+type Kind = keyof typeof kinds;
+
+const processesMax = 2;
+const isColoured = process.stdout.isTTY && process.env["CI"] !== "true";
+const red = (text: string) => (isColoured ? `\u001b[31m${text}\u001b[0m` : text);
+const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+const none: Outcome = { passed: 0, failed: 0, skipped: 0, failures: [] };
+
+function count({ passed, failed, skipped }: Tally): string {
+  const parts = [`${passed} passed`];
+  if (failed > 0) parts.push(red(`${failed} failed`));
+  if (skipped > 0) parts.push(`${skipped} skipped`);
+  return parts.join(", ");
+}
+
+function add(left: Outcome, right: Outcome): Outcome {
+  return {
+    passed: left.passed + right.passed,
+    failed: left.failed + right.failed,
+    skipped: left.skipped + right.skipped,
+    failures: [...left.failures, ...right.failures],
+  };
+}
+
+function filesOf(kind: Kind, filters: readonly string[]): readonly string[] {
+  const others = [kinds.netns.suffix, kinds.e2e.suffix];
+  return [...new Glob("test/**/*.test.ts").scanSync(root)]
+    .filter((file) => file.endsWith(kinds[kind].suffix))
+    .filter((file) => kind !== "unit" || !others.some((suffix) => file.endsWith(suffix)))
+    .filter((file) => filters.length === 0 || filters.some((part) => file.includes(part)))
+    .sort();
+}
+
+async function runGroup(files: readonly string[], name: string, kind: Kind): Promise<Outcome> {
+  const result = await runTests(files, name, kinds[kind].timeoutMs);
+  const label = files.length === 1 ? files[0] : `${files.length} files`;
+  console.log(`  ${label}  ${count(result)}  ${seconds(result.elapsedMs)}`);
+  if (result.failed > 0) console.log(result.output.trim());
+  return { ...result, failures: namesOf(result, files) };
+}
+
+function namesOf({ failed, failures }: TestRun, files: readonly string[]): readonly string[] {
+  const unnamed = failed - failures.length;
+  const where = files.length === 1 ? files[0] : "a file that did not load or did not end";
+  return unnamed > 0 ? [...failures, `${where}: ${unnamed} outside of any test`] : failures;
+}
+
+function testStage(kind: Kind): Stage {
+  return {
+    name: kind,
+    run: async (filters) => {
+      const files = filesOf(kind, filters);
+      if (files.length === 0) return none;
+      if (!kinds[kind].isAlone) return runGroup(files, kind, kind);
+      if (!isRoot) {
+        console.log("  namespaces can be made by root only; run: sudo scripts/test");
+        return { ...none, failed: files.length, failures: [`${kind}: not run, not root`] };
+      }
+      let total = none;
+      const waiting = [...files];
+      const work = async () => {
+        for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+          const name = basename(file, ".test.ts");
+          total = add(total, await runGroup([file], name, kind));
+        }
+      };
+      await Promise.all(Array.from({ length: processesMax }, work));
+      return total;
+    },
+  };
+}
+
+function programStage(name: string, argv: readonly string[]): Stage {
+  return {
+    name,
+    run: async () => {
+      const { exitCode, stdout, stderr } = await run(argv, { cwd: root });
+      if (exitCode === 0) return { ...none, passed: 1 };
+      console.log(`${stdout}${stderr}`.trimEnd());
+      return { ...none, failed: 1, failures: [name] };
+    },
+  };
+}
+
+const stages: readonly Stage[] = [
+  programStage("build", [join(root, "scripts/build")]),
+  ...checks.map(({ name, argv }) => programStage(name, argv)),
+  testStage("unit"),
+  testStage("netns"),
+  testStage("e2e"),
+];
+
+/** Stages by name, then parts of file names. Files are tested against a fresh build, so that is always made. */
+function choose(args: readonly string[]): { chosen: readonly Stage[]; filters: readonly string[] } {
+  const names = new Set(stages.map(({ name }) => name));
+  const filters = args.filter((arg) => !names.has(arg));
+  const asked = new Set(args.filter((arg) => names.has(arg)));
+  if (asked.size === 0 && filters.length > 0) for (const kind in kinds) asked.add(kind);
+  if (asked.size === 0) return { chosen: stages, filters };
+  asked.add("build");
+  return { chosen: stages.filter(({ name }) => asked.has(name)), filters };
+}
+
+function summarise(rows: readonly Row[]): void {
+  const failures = rows.flatMap((row) => row.failures);
+  if (failures.length > 0)
+    console.log(`\nFailures:\n${failures.map((one) => `  ${one}`).join("\n")}`);
+  console.log("");
+  for (const row of rows) {
+    console.log(`${row.name.padEnd(8)}${seconds(row.elapsedMs).padStart(9)}  ${count(row)}`);
+  }
+  const { passed, failed } = rows.reduce<Outcome>(add, none);
+  const tested = rows.filter(({ name }) => name in kinds);
+  const ranNothing = tested.length > 0 && tested.every((row) => row.passed + row.failed === 0);
+  if (ranNothing) console.log("\nNo tests ran: that is a failure.");
+  console.log(`\n${passed} passed, ${failed + (ranNothing ? 1 : 0)} failed`);
+  process.exitCode = failed > 0 || ranNothing ? 1 : 0;
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    endAll();
+    process.exit(130);
+  });
+}
+
+const { chosen, filters } = choose(process.argv.slice(2));
+await mkdir(join(root, "artifacts/test"), { recursive: true });
+const rows: Row[] = [];
+for (const stage of chosen) {
+  console.log(`> ${stage.name}`);
+  const startedMs = performance.now();
+  const outcome = await stage.run(filters);
+  rows.push({ ...outcome, name: stage.name, elapsedMs: performance.now() - startedMs });
+}
+summarise(rows);
