@@ -157,8 +157,7 @@ export class NodeState {
   }
 
   #removeFiles(names: readonly string[]): void {
-    this.#log?.close();
-    this.#log = null;
+    this.#closeLog();
     this.#cached = null;
     for (const name of names) fs.rmSync(join(this.#directory, name), { force: true });
   }
@@ -169,6 +168,8 @@ export class NodeState {
     const founded = found(genesis.envelope, enrollment.genesis);
     if (!founded.ok) throw this.#corrupt(`the genesis statement: ${founded.error.code}`);
     let membership = founded.value;
+    // A log knows the records that were there when it was opened: what was appended since counts too.
+    this.#closeLog();
     for (const record of this.#openLog().records) {
       const entry = v.safeParse(LogEntry, decodeJson(record));
       if (!entry.success) throw this.#corrupt("a log record is no entry");
@@ -177,6 +178,11 @@ export class NodeState {
       membership = next.value;
     }
     return membership;
+  }
+
+  #closeLog(): void {
+    this.#log?.close();
+    this.#log = null;
   }
 
   #openLog(): AppendLog {
