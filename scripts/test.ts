@@ -1,6 +1,6 @@
 /** test runs the stages one after the other, all of them whatever fails, and ends with a summary. */
 import { mkdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { Glob } from "bun";
 import { checks, root } from "./checks.ts";
 import { run } from "./run.ts";
@@ -81,7 +81,10 @@ function testStage(kind: Kind): Stage {
       const waiting = [...files];
       const work = async () => {
         for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-          const name = basename(file, ".test.ts");
+          const name = file
+            .replace(/^test\//, "")
+            .replace(/\.test\.ts$/, "")
+            .replaceAll("/", "-");
           total = add(total, await runGroup([file], name, kind));
         }
       };

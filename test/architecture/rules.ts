@@ -21,7 +21,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   policy: words("base model membership"),
   dataplane: words("base model membership policy"),
   wire: words("base model crypto membership policy"),
-  trust: words("base model crypto membership policy wire"),
+  trust: words("base model crypto membership wire"),
   backend: words("base model kernel"),
   host: words("base model dataplane kernel"),
   store: words("base model crypto membership policy kernel"),
