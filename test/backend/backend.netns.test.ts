@@ -203,4 +203,10 @@ if (isInPrivateNamespace(import.meta.path)) {
     expect(fault.message).toContain("/bin/false ended with code 1");
     expect(fault.remedy).toContain(`/bin/false -f ${name}`);
   });
+
+  test("a program that is gone by now is a fault and no crash", async () => {
+    const fault = await faultOf(userspace({ program: "/nowhere/tunnel" }).start(context()));
+    expect(fault.code).toBe("backend_unavailable");
+    expect(linkNames()).toEqual([]);
+  });
 }

@@ -11,7 +11,8 @@ const runMaxMs = 120_000;
 /** What ran, for setting things up: throws with the program's words when it fails. */
 export function run(...argv: readonly string[]): string {
   const { exitCode, stdout, stderr } = Bun.spawnSync([...argv], { env: {}, cwd: "/" });
-  if (exitCode !== 0) throw new Error(`${argv.join(" ")}: ${stderr}${stdout}`);
+  if (exitCode !== 0)
+    throw new Error(`${argv.join(" ")}: ${stderr.toString()}${stdout.toString()}`);
   return stdout.toString();
 }
 
@@ -29,7 +30,7 @@ export function isInPrivateNamespace(file: string): boolean {
           ["/usr/bin/unshare", "--net", "--mount", "--", process.execPath, "test", file],
           { env: { PATH: process.env["PATH"] ?? "", [marker]: outer }, timeout: runMaxMs },
         );
-        if (exitCode !== 0) throw new Error(`inside:\n${stdout}\n${stderr}`);
+        if (exitCode !== 0) throw new Error(`inside:\n${stdout.toString()}\n${stderr.toString()}`);
         expect(exitCode).toBe(0);
       },
       runMaxMs,

@@ -84,12 +84,7 @@ async function startProgram(
   name: InterfaceName,
   isReady: () => Promise<boolean>,
 ): Promise<void> {
-  const child = Bun.spawn([program, "-f", name], {
-    env: {},
-    cwd: "/",
-    stdio: ["ignore", "ignore", "ignore"],
-    detached: true,
-  });
+  const child = spawnApart(program, name);
   child.unref();
   const isDone = async () => child.exitCode !== null || child.signalCode !== null || isReady();
   const isInTime = await becomesTrue(isDone, startMaxMs);
@@ -99,6 +94,23 @@ async function startProgram(
   throw new Fault("backend_internal", `${program} ${how}`, {
     remedy: `run it by hand to read what it says: ${program} -f ${name}`,
   });
+}
+
+/** In a session of its own and without our files, so that nothing of us ends it. */
+function spawnApart(program: string, name: InterfaceName) {
+  try {
+    return Bun.spawn([program, "-f", name], {
+      env: {},
+      cwd: "/",
+      stdio: ["ignore", "ignore", "ignore"],
+      detached: true,
+    });
+  } catch (cause) {
+    throw new Fault("backend_unavailable", `${program} cannot be started`, {
+      cause,
+      remedy: "apt-get install wireguard-go",
+    });
+  }
 }
 
 async function awaitSilence(name: string, socket: string): Promise<void> {
