@@ -1,6 +1,7 @@
 /** The daemon: puts its parts together, serves the command line, and lives until told to end. */
+import { mkdirSync } from "node:fs";
 import * as os from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import * as v from "valibot";
 import type { Clock } from "../base/clock.ts";
 import { exitCode, Fault, faultClass } from "../base/fault.ts";
@@ -83,6 +84,8 @@ async function run(config: Config): Promise<void> {
   });
   await node.start();
   const answer = openLocalApi(localHandlers(node));
+  // systemd makes it; a daemon that is run by hand makes its own, and peer credentials guard both.
+  mkdirSync(dirname(config.socket), { recursive: true, mode: 0o755 });
   const local = await servePeerHttp({
     path: config.socket,
     mode: 0o660,
