@@ -24,7 +24,7 @@ test("a fault has its code, message, cause and remedy", () => {
   const cause = new Error("disk");
   const fault = new Fault("store_corrupt", "no", { cause, remedy: "restore it" });
   expect(fault).toBeInstanceOf(Error);
-  expect({ ...fault, message: fault.message, cause: fault.cause, name: fault.name }).toEqual({
+  expect(fault).toMatchObject({
     code: "store_corrupt",
     message: "no",
     cause,

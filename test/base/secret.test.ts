@@ -22,16 +22,19 @@ function expectHidden(shown: string): void {
 const ways: readonly (readonly [way: string, show: (secret: Secret) => string])[] = [
   ["JSON", (secret) => JSON.stringify(secret)],
   ["JSON inside of something", (secret) => JSON.stringify({ deep: [{ secret }] })],
-  ["a template", (secret) => `${secret}`],
+  ["a template", (secret: unknown) => `${secret as string}`],
   ["concatenation", (secret) => `a${String(secret)}`],
   ["String", (secret) => String(secret)],
   ["toLocaleString", (secret) => secret.toLocaleString()],
   ["inspect", (secret) => inspect(secret, { depth: null, showHidden: true, getters: true })],
   ["inspect inside of something", (secret) => inspect({ a: [secret] }, { depth: null })],
   ["Bun.inspect", (secret) => Bun.inspect({ secret }, { depth: 9 })],
-  ["an error's message", (secret) => inspect(new Error(`no: ${secret}`, { cause: secret }))],
+  [
+    "an error's message",
+    (secret) => inspect(new Error(`no: ${String(secret)}`, { cause: secret })),
+  ],
   ["its keys", (secret) => Object.entries(secret).flat().join() + Reflect.ownKeys(secret).join()],
-  ["a copy", (secret) => JSON.stringify({ ...secret })],
+  ["a copy", (secret) => JSON.stringify(Object.fromEntries(Object.entries(secret)))],
   ["a clone", (secret) => inspect(structuredClone(secret))],
   ["for in", (secret) => JSON.stringify(Object.assign({}, secret))],
 ];
@@ -64,13 +67,13 @@ test("a log line holds the placeholder", () => {
     (_level, line) => lines.push(line),
     () => 0,
   );
-  log.info("key_read", { key: `${make()}` });
+  log.info("key_read", { key: String(make()) });
   expect(lines.join()).toContain("[secret]");
   expectHidden(lines.join());
 });
 
 test("the bytes are lent, and are those that were given", () => {
-  expect(make().expose((bytes) => new Uint8Array(bytes))).toEqual(encodeUtf8(text));
+  expect(make().expose<Uint8Array>((bytes) => new Uint8Array(bytes))).toEqual(encodeUtf8(text));
   expect(make().sizeBytes).toBe(text.length);
 });
 
@@ -85,7 +88,7 @@ test("a Buffer's memory is not shared", () => {
   const bytes = Buffer.from(text);
   const secret = new Secret(bytes);
   bytes.fill(7);
-  expect(secret.expose((own) => new Uint8Array(own))).toEqual(encodeUtf8(text));
+  expect(secret.expose<Uint8Array>((own) => new Uint8Array(own))).toEqual(encodeUtf8(text));
 });
 
 test("a wiped secret is zeros of the same size", () => {

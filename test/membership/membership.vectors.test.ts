@@ -1,0 +1,112 @@
+/** The vectors of the membership log: what is in valid/ is accepted, what is in invalid/ is refused. */
+import { expect, test } from "bun:test";
+import { basename } from "node:path";
+import { Glob } from "bun";
+import * as v from "valibot";
+import type { Result } from "../../src/base/result.ts";
+import { Envelope } from "../../src/crypto/envelope.ts";
+import { append, found, type Membership, type Rejection } from "../../src/membership/membership.ts";
+import { LogEntry } from "../../src/membership/update.ts";
+import { StateRoot } from "../../src/model/ids.ts";
+import { slowRoot } from "../support/merkle-twin.ts";
+import { codeOf, unwrap } from "../support/world.ts";
+
+const log = {
+  genesis: v.unknown(),
+  genesisRoot: StateRoot,
+  now: v.number(),
+  entries: v.optional(v.array(LogEntry), []),
+};
+const Valid = v.strictObject({ ...log, roots: v.array(StateRoot) });
+const Invalid = v.strictObject({ expect: v.string(), ...log, refused: v.optional(v.unknown()) });
+
+const home = `${import.meta.dir}/../vectors/membership`;
+async function read<T extends v.GenericSchema>(folder: string, schema: T) {
+  const files = [...new Glob(`${folder}/*.json`).scanSync(home)].sort();
+  return await Promise.all(
+    files.map(async (file) => {
+      const vector = v.parse(schema, await Bun.file(`${home}/${file}`).json());
+      return { name: basename(file, ".json"), vector };
+    }),
+  );
+}
+
+const valid = await read("valid", Valid);
+const invalid = await read("invalid", Invalid);
+
+function replay({ genesis, genesisRoot, entries, now }: v.InferOutput<typeof Valid>): Membership[] {
+  const history = [unwrap(found(v.parse(Envelope, genesis), genesisRoot))];
+  for (const entry of entries) {
+    const last = history.at(-1);
+    if (last !== undefined) history.push(unwrap(append(last, entry, now)));
+  }
+  return history;
+}
+
+test.each(valid)("$name is accepted, with the roots that are written there", ({ vector }) => {
+  const history = replay(vector);
+  expect(history.map(({ root }) => root)).toEqual(vector.roots);
+  for (const { state, root } of history)
+    expect(slowRoot(state, [...state.nodes.values()])).toBe(root);
+});
+
+/** The code, with the envelope's own behind it. */
+function codesOf(outcome: Result<unknown, Rejection>): string {
+  if (outcome.ok || outcome.error.code !== "envelope_refused") return codeOf(outcome);
+  return `envelope_refused: ${outcome.error.why.code}`;
+}
+
+/** The code under which it is refused; `malformed` when it does not even have the form. */
+function refusal({ genesis, refused, ...vector }: v.InferOutput<typeof Invalid>): string {
+  const envelope = v.safeParse(Envelope, genesis);
+  if (!envelope.success) return "malformed";
+  const founded = found(envelope.output, vector.genesisRoot);
+  if (refused === undefined || !founded.ok) return codesOf(founded);
+  let membership = founded.value;
+  for (const entry of vector.entries) membership = unwrap(append(membership, entry, vector.now));
+  const parsed = v.safeParse(LogEntry, refused);
+  return parsed.success ? codesOf(append(membership, parsed.output, vector.now)) : "malformed";
+}
+
+test.each(invalid)("$name is refused", ({ vector }) => {
+  expect(refusal(vector)).toBe(vector.expect);
+});
+
+test("every way to refuse has a vector, but for a limit that no file should reach", () => {
+  const codes = {
+    already_a_member: true,
+    not_a_member: true,
+    already_revoked: true,
+    not_admitted_active: true,
+    identity_mismatch: true,
+    key_in_use: true,
+    name_in_use: true,
+    address_in_use: true,
+    address_out_of_range: true,
+    too_many_nodes: false,
+    envelope_refused: true,
+    payload_unknown: true,
+    network_mismatch: true,
+    root_mismatch: true,
+    parent_mismatch: true,
+    epoch_mismatch: true,
+    too_few_signatures: true,
+    not_an_approver: true,
+    approver_repeated: true,
+    threshold_unreachable: true,
+    owner_missing: true,
+    update_repeated: true,
+    lifetime_invalid: true,
+    not_yet_valid: true,
+    expired: true,
+    out_of_order: true,
+  } as const satisfies Record<Rejection["code"], boolean>;
+  const reached = new Set(invalid.map(({ vector }) => vector.expect.split(":")[0]));
+  for (const [code, isReached] of Object.entries(codes))
+    expect([code, reached.has(code)]).toEqual([code, isReached]);
+});
+
+test("the folders are not empty", () => {
+  expect(valid.length).toBeGreaterThanOrEqual(10);
+  expect(invalid.length).toBeGreaterThanOrEqual(90);
+});
