@@ -1,0 +1,63 @@
+/**
+ * approver changes the log with the approver key that this host holds: it proposes, signs and appends
+ * in one step, as any other approver would have to, and has no way into the state beside the log.
+ */
+import * as v from "valibot";
+import { encodeHex } from "../base/bytes.ts";
+import { Fault } from "../base/fault.ts";
+import { type Envelope, sealEnvelope } from "../crypto/envelope.ts";
+import { append } from "../membership/membership.ts";
+import { propose } from "../membership/propose.ts";
+import { type Operation, updateType } from "../membership/update.ts";
+import { UpdateId } from "../model/ids.ts";
+import type { UnixS } from "../model/time.ts";
+import { insertAudit } from "../store/control-store-audit.ts";
+import { growGeneration, insertEntry } from "../store/control-store-network.ts";
+import type { Transaction } from "../store/control-store.ts";
+import type { Control } from "./control.ts";
+
+/** Signed and appended within a moment, or never. */
+const updateLifetimeS = 300;
+
+export type Reason = { readonly actor: string; readonly event: string; readonly detail: string };
+
+/**
+ * Appends one operation to the log, in the caller's transaction. Throws `membership_rejected` when it
+ * does not apply, or when this host's key alone is not enough.
+ */
+export async function commitOperation(
+  control: Control,
+  transaction: Transaction,
+  operation: Operation,
+  reason: Reason,
+): Promise<void> {
+  const { network, clock } = control;
+  const now = clock.nowS();
+  // The log never goes back in time, also when this host's clock does.
+  const acceptedAt = Math.max(now, network.membership.acceptedAt);
+  const entry = { acceptedAt, envelope: signUpdate(control, operation, acceptedAt) };
+  const next = append(network.membership, entry, Math.max(now, acceptedAt));
+  if (!next.ok) {
+    throw new Fault("membership_rejected", `the log refuses this change: ${next.error.code}`, {
+      remedy: "rustynet node list shows who is a member",
+    });
+  }
+  const { root, state } = next.value;
+  await insertEntry(transaction, { epoch: state.epoch, root, ...entry });
+  const generation = await growGeneration(transaction);
+  const subject = operation.kind === "add_node" ? operation.node.id : operation.node;
+  await insertAudit(transaction, { at: now, subject, ...reason });
+  transaction.afterCommit(() => network.adoptEntry(next.value, entry, generation));
+}
+
+function signUpdate(control: Control, operation: Operation, createdAt: UnixS): Envelope {
+  const id = v.parse(UpdateId, encodeHex(control.random(16)));
+  const terms = { id, createdAt, lifetimeS: updateLifetimeS };
+  const proposed = propose(control.network.membership, operation, terms);
+  if (!proposed.ok) {
+    throw new Fault("membership_rejected", `this change does not apply: ${proposed.error.code}`, {
+      remedy: "rustynet node list shows who is a member",
+    });
+  }
+  return sealEnvelope(updateType, proposed.value, [control.approver]);
+}

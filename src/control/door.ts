@@ -1,0 +1,88 @@
+/**
+ * door is the way in from the network: it proves by the request's signature which member sends it,
+ * once and for this server only, before anything of the request is acted on.
+ */
+import { unreachable } from "../base/assert.ts";
+import { Fault } from "../base/fault.ts";
+import { nodeIdOf } from "../membership/membership.ts";
+import type { Node } from "../membership/state.ts";
+import type { SigningKey } from "../model/keys.ts";
+import { type RequestRejection, verifyRequest } from "../wire/request-signature.ts";
+import type { Door } from "./api.ts";
+import type { Anyone, Control, Member } from "./control.ts";
+import { spend } from "./replays.ts";
+
+/** Requests from the network at large. Nobody there is an operator. */
+export const networkDoor = (control: Control, address: string): Door => ({
+  identify: (request, body) => identify(control, request, body, address),
+});
+
+/** Throws when a signature is there and does not prove an active member; without one it is anyone. */
+export async function identify(
+  control: Control,
+  request: Request,
+  body: Uint8Array,
+  address: string,
+): Promise<Anyone | Member> {
+  const { headers, method } = request;
+  if (headers.get("signature-input") === null) return { kind: "anyone", address };
+  const verified = await verifyRequest({
+    method,
+    url: targetOf(request),
+    headers,
+    body,
+    nowS: control.clock.nowS(),
+    isKnown: (key) => memberWithKey(control, key) !== undefined,
+  });
+  if (!verified.ok) throw refusalOf(verified.error);
+  const node = memberWithKey(control, verified.value.key);
+  if (node === undefined) throw refusalOf({ code: "key_unknown", key: verified.value.key });
+  if (node.status === "revoked") throw revoked();
+  if (node.status !== "active") {
+    throw new Fault("permission_denied", `this node is ${node.status}`, {
+      remedy: "ask an owner of the network",
+    });
+  }
+  await spend(control, verified.value);
+  return { kind: "member", node, address };
+}
+
+export const revoked = (): Fault =>
+  new Fault("revoked", "this node was expelled from the network", {
+    remedy: "rustynet logout --local, then join again with a new token",
+  });
+
+/** An id follows from the key that was admitted under it, and that key alone speaks for the node. */
+function memberWithKey({ network }: Control, key: SigningKey): Node | undefined {
+  const node = network.state.nodes.get(nodeIdOf(key));
+  return node?.key === key ? node : undefined;
+}
+
+/** RFC 9421 section 2.2.2: what the client asked for, by the name it used for us. */
+function targetOf(request: Request): string {
+  const { pathname, search } = new URL(request.url);
+  return `https://${request.headers.get("host") ?? ""}${pathname}${search}`;
+}
+
+function refusalOf(rejection: RequestRejection): Fault {
+  switch (rejection.code) {
+    case "key_unknown":
+      return new Fault("permission_denied", "no member of this network has this key", {
+        remedy: "join with a token first: rustynet up TOKEN",
+      });
+    case "clock_skew": {
+      const offS = rejection.createdS - rejection.nowS;
+      const which = offS > 0 ? "ahead of" : "behind";
+      return new Fault("clock_skew", `the clock is ${Math.abs(offS)} s ${which} this server's`, {
+        remedy: "set both clocks, for example by enabling systemd-timesyncd",
+      });
+    }
+    case "signature_missing":
+    case "signature_malformed":
+    case "signature_invalid":
+    case "digest_mismatch":
+      return new Fault("signature_invalid", `the request's signature: ${rejection.code}`);
+    default:
+      return unreachable(rejection);
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * enrollment lets a machine in that shows the secret of a credential and proves that it holds the key
+ * it names (protocol.md section 6.2). One credential lets in as many as it has uses, and no more.
+ */
+import * as v from "valibot";
+import { Fault } from "../base/fault.ts";
+import { openEnvelope } from "../crypto/envelope.ts";
+import { nextAddresses } from "../membership/addresses.ts";
+import { nodeIdOf } from "../membership/membership.ts";
+import { type Node, nodeNamed, type State } from "../membership/state.ts";
+import type { NodeId } from "../model/ids.ts";
+import { NodeName } from "../model/names.ts";
+import { skewMaxS, type UnixS } from "../model/time.ts";
+import {
+  admissionOf,
+  credentialIdOf,
+  credentialWithSecret,
+  insertAdmission,
+  type StoredCredential,
+  useCredential,
+} from "../store/control-store-credentials.ts";
+import { spendNonce } from "../store/control-store-nonces.ts";
+import type { Transaction } from "../store/control-store.ts";
+import type { Input, Output } from "../wire/control-api.ts";
+import { EnrollmentRequest, enrollmentType } from "../wire/enrollment.ts";
+import type { LimiterDecision } from "./abuse.ts";
+import { commitOperation } from "./approver.ts";
+import type { Caller, Control } from "./control.ts";
+import { expireDue } from "./credentials.ts";
+import { replayed } from "./replays.ts";
+
+export async function enroll(
+  control: Control,
+  input: Input<"enroll">,
+  caller: Caller,
+): Promise<Output<"enroll">> {
+  const { abuse, clock, log } = control;
+  let identity = "";
+  try {
+    admit(abuse.admitAddress(caller.address, clock.monotonicMs()));
+    const request = openRequest(control, input.request);
+    identity = request.key;
+    admit(abuse.admitIdentity(identity, clock.monotonicMs()));
+    await expireDue(control);
+    const node = await control.store.transact((transaction) =>
+      admitNode(control, transaction, input.secret, request),
+    );
+    abuse.succeeded(caller.address);
+    return answerFor(control, node);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    // A secret that never was is a guess; one that has been used or ran out is only late.
+    if (error instanceof UnknownSecret) abuse.failed(caller.address, clock.monotonicMs());
+    const fields = { address: caller.address, identity, endpoint: "enroll", failure: error.code };
+    log.warning("enrollment_refused", { ...fields, decision: error.message });
+    throw error;
+  }
+}
+
+class UnknownSecret extends Fault {
+  constructor() {
+    super("credential_invalid", "this control server has no such credential", {
+      remedy: "make a new one with rustynet credential create, and copy all of it",
+    });
+  }
+}
+
+function admit(decision: LimiterDecision): void {
+  if (decision.kind === "allowed") return;
+  const wait = `try again in ${decision.retryAfterS} s`;
+  throw new Fault("rate_limited", `too many attempts (${decision.kind})`, { remedy: wait });
+}
+
+/** Reads the request and refuses what its sender did not sign, for us, now. */
+function openRequest(control: Control, envelope: Input<"enroll">["request"]): EnrollmentRequest {
+  const opened = openEnvelope(envelope, enrollmentType);
+  if (!opened.ok)
+    throw new Fault("signature_invalid", `the enrollment request: ${opened.error.code}`);
+  const parsed = v.safeParse(EnrollmentRequest, opened.value.value);
+  if (!parsed.success) throw new Fault("request_malformed", v.summarize(parsed.issues));
+  const request = parsed.output;
+  const { signers } = opened.value;
+  if (signers.size !== 1 || !signers.has(request.key))
+    throw new Fault("signature_invalid", "the request is not signed with the key it names");
+  if (request.network !== control.network.state.network) {
+    throw new Fault("network_mismatch", "the request is for another network", {
+      remedy: "use a token that this control server made",
+    });
+  }
+  refuseSkew(request.issuedAt, control.clock.nowS());
+  return request;
+}
+
+export function refuseSkew(issuedAt: UnixS, now: UnixS): void {
+  const offS = issuedAt - now;
+  if (Math.abs(offS) <= skewMaxS) return;
+  const which = offS > 0 ? "ahead of" : "behind";
+  throw new Fault(
+    "clock_skew",
+    `the sender's clock is ${Math.abs(offS)} s ${which} this server's`,
+    {
+      remedy: "set both clocks, for example by enabling systemd-timesyncd",
+    },
+  );
+}
+
+async function admitNode(
+  control: Control,
+  transaction: Transaction,
+  secret: string,
+  request: EnrollmentRequest,
+): Promise<NodeId> {
+  const id = nodeIdOf(request.key);
+  const known = control.network.state.nodes.get(id);
+  const credential =
+    known === undefined
+      ? await useCredential(transaction, secret, control.clock.nowS())
+      : await credentialOfMember(transaction, secret, known);
+  if (credential === null) throw refusalOf(await credentialWithSecret(transaction, secret));
+  const { key, nonce, issuedAt: createdAt } = request;
+  const spent = await spendNonce(transaction, { key, nonce, createdAt });
+  if (spent !== "fresh") throw replayed();
+  if (known !== undefined) return id;
+
+  const node = nodeFor(control.network.state, id, request, credential);
+  const detail = JSON.stringify({ name: node.name, owner: node.owner, credential: credential.id });
+  const reason = { actor: `credential:${credential.id}`, event: "node_admitted", detail };
+  await commitOperation(control, transaction, { kind: "add_node", node }, reason);
+  await insertAdmission(transaction, id, credential.id, control.clock.nowS());
+  return id;
+}
+
+/**
+ * A member that asks again has lost the answer, or all but its key. It gets the answer if it shows the
+ * credential that let it in, or one that still could.
+ */
+async function credentialOfMember(
+  transaction: Transaction,
+  secret: string,
+  node: Node,
+): Promise<StoredCredential | null> {
+  const credential = await credentialWithSecret(transaction, secret);
+  if (credential === null) return null;
+  if (node.status === "revoked") {
+    throw new Fault("revoked", "this identity was expelled and does not come back", {
+      remedy: "rustynet logout --local makes a new identity; join with a new token",
+    });
+  }
+  const isItsOwn = (await admissionOf(transaction, node.id)) === credentialIdOf(secret);
+  return isItsOwn || credential.state === "created" ? credential : null;
+}
+
+function refusalOf(credential: StoredCredential | null): Fault {
+  if (credential === null) return new UnknownSecret();
+  const state = credential.state === "created" ? "expired" : credential.state;
+  return new Fault("credential_invalid", `the credential is ${state}`, {
+    remedy: "make a new one with rustynet credential create",
+  });
+}
+
+function nodeFor(
+  state: State,
+  id: NodeId,
+  request: EnrollmentRequest,
+  { owner, tags }: StoredCredential,
+): Node {
+  // Addresses are handed out from below and never taken back: the next free one is mostly here.
+  const addresses = nextAddresses(state, state.nodes.size + 1) ?? nextAddresses(state);
+  if (addresses === null) {
+    throw new Fault("unavailable", "the network has no address left", {
+      remedy: "make a network with a larger range: rustynet control init --range",
+    });
+  }
+  const name = freeName(state, request.name);
+  return { id, key: request.key, name, owner, tags, ...addresses, status: "active" };
+}
+
+/** The name that was asked for, or the first of `name-2`, `name-3` … that nobody has. */
+export function freeName(state: State, wanted: NodeName): NodeName {
+  let name = wanted;
+  for (let number = 2; nodeNamed(state, name) !== undefined; number++) {
+    const suffix = `-${number}`;
+    const stem = wanted.slice(0, 63 - suffix.length).replace(/-+$/, "");
+    name = v.parse(NodeName, stem + suffix);
+  }
+  return name;
+}
+
+function answerFor({ network }: Control, node: NodeId): Output<"enroll"> {
+  const entries = network.entries.map(({ entry }) => entry);
+  return { status: "admitted", node, genesis: network.genesis, entries };
+}

@@ -1,0 +1,196 @@
+/** serve puts the control server together from opened keys and a database, and runs it. */
+import { X509Certificate } from "node:crypto";
+import * as v from "valibot";
+import type { Clock } from "../base/clock.ts";
+import { encodeHex } from "../base/bytes.ts";
+import { Fault } from "../base/fault.ts";
+import type { Log } from "../base/log.ts";
+import type { Secret } from "../base/secret.ts";
+import { version } from "../base/version.ts";
+import type { Random, SigningSecret } from "../crypto/ed25519.ts";
+import { sha256 } from "../crypto/hash.ts";
+import { type PeerHttpServer, servePeerHttp } from "../kernel/peer-http.ts";
+import { activeApprovers } from "../membership/state.ts";
+import { TlsPin } from "../model/keys.ts";
+import { insertAudit, listAudit } from "../store/control-store-audit.ts";
+import { putSeen } from "../store/control-store-network.ts";
+import type { ControlStore } from "../store/control-store.ts";
+import type { ControlUrl } from "../wire/join-token.ts";
+import { AbuseGuard, type AbuseLimits } from "./abuse.ts";
+import { advertise } from "./advertisements.ts";
+import { type Handlers, serveCalls } from "./api.ts";
+import type { Caller, Control } from "./control.ts";
+import {
+  createCredential,
+  expireDue,
+  listAllCredentials,
+  revokeOneCredential,
+} from "./credentials.ts";
+import { enroll } from "./enrollment.ts";
+import { listen, type Listener } from "./listener.ts";
+import { MapStreams } from "./map-stream.ts";
+import { loadNetwork, type Network } from "./network.ts";
+import { leave, listNodes, renameNode, revokeNode } from "./nodes.ts";
+import { forgetOldNonces } from "./replays.ts";
+
+export type ControlKeys = {
+  readonly approver: SigningSecret;
+  readonly control: SigningSecret;
+  /** Both PEM. */
+  readonly certificate: string;
+  readonly tlsKey: Secret;
+};
+
+export type ServeOptions = {
+  readonly url: ControlUrl;
+  readonly hostname: string;
+  readonly port: number;
+  /** Where operators reach the server; null serves none. */
+  readonly socket: string | null;
+  readonly limits: AbuseLimits;
+  readonly keys: ControlKeys;
+  readonly store: ControlStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+};
+
+export type RunningControl = {
+  readonly control: Control;
+  readonly port: number;
+  /** Ends the streams, finishes what is under way, and closes the database. */
+  readonly close: () => Promise<void>;
+};
+
+const upkeepIntervalMs = 10_000;
+
+/** Throws `store_corrupt` for a log that does not verify, and `key_custody` for keys it does not name. */
+export async function startControl(options: ServeOptions): Promise<RunningControl> {
+  const { store, clock, random, log, keys, url } = options;
+  const network = await loadNetwork(store, clock.nowS());
+  refuseStrangeKeys(network, keys);
+  const streams: MapStreams = new MapStreams({
+    network,
+    control: keys.control,
+    clock,
+    log,
+    onFork: (node, { held, head }) => {
+      log.error("node_forked", { node, epoch: head.epoch, root: head.root });
+      const event = {
+        at: clock.nowS(),
+        actor: `node:${node}`,
+        event: "node_forked",
+        subject: node,
+      };
+      const detail = JSON.stringify({ epoch: head.epoch, generation: held.generation });
+      void store.transact((transaction) => insertAudit(transaction, { ...event, detail }));
+    },
+  });
+  const abuse = new AbuseGuard(options.limits);
+  const pin = tlsPinOf(keys.certificate);
+  const core = { url, pin, approver: keys.approver, network, streams, abuse };
+  const control: Control = { ...core, store, clock, random, log };
+  const call = serveCalls(handlersOf(control), log);
+  const listener = listenWith(control, call, options);
+  const operators = await serveOperators(call, options.socket);
+  const upkeep = setInterval(() => void keepUp(control), upkeepIntervalMs);
+  log.notice("serving", { url, port: listener.port, nodes: network.state.nodes.size });
+  const close = async (): Promise<void> => {
+    clearInterval(upkeep);
+    streams.stop();
+    await operators?.close();
+    await listener.close();
+    await keepUp(control);
+    await store.close();
+  };
+  return { control, port: listener.port, close };
+}
+
+export const tlsPinOf = (certificate: string): TlsPin => {
+  const spki = new X509Certificate(certificate).publicKey.export({ type: "spki", format: "der" });
+  return v.parse(TlsPin, encodeHex(sha256(spki)));
+};
+
+type Call = ReturnType<typeof serveCalls>;
+
+function listenWith(control: Control, call: Call, options: ServeOptions): Listener {
+  const { hostname, port, keys } = options;
+  return keys.tlsKey.expose((bytes) => {
+    const privateKey = new TextDecoder().decode(bytes);
+    return listen(control, call, { hostname, port, certificate: keys.certificate, privateKey });
+  });
+}
+
+/** Root and the service's own user are operators; anybody else who gets this far is anyone. */
+function serveOperators(call: Call, path: string | null): Promise<PeerHttpServer> | null {
+  if (path === null) return null;
+  return servePeerHttp<Caller>({
+    path,
+    mode: 0o600,
+    identify: ({ uid }) => {
+      const isOperator = uid === 0 || uid === process.getuid?.();
+      const address = `uid:${uid}`;
+      return isOperator ? { kind: "operator", uid, address } : { kind: "anyone", address };
+    },
+    fetch: (request, caller) => call(request, { identify: () => Promise.resolve(caller) }),
+  });
+}
+
+/** What is written down now and then rather than at once: losing the last few seconds of it is fine. */
+async function keepUp(control: Control): Promise<void> {
+  try {
+    await expireDue(control);
+    await forgetOldNonces(control);
+    await writeSeen(control);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    control.log.error("upkeep_failed", { code: error.code, why: error.message });
+  }
+}
+
+async function writeSeen({ streams, store }: Control): Promise<void> {
+  const seen = streams.takeSeen();
+  if (seen.size === 0) return;
+  await store.transact(async (transaction) => {
+    for (const [node, row] of seen) await putSeen(transaction, { node, ...row });
+  });
+}
+
+/** Keys that the network does not name would make a server that nobody believes. */
+function refuseStrangeKeys({ state }: Network, { approver, control }: ControlKeys): void {
+  const remedy = "restore the key files that belong to this database";
+  if (!state.control.includes(control.publicKey))
+    throw new Fault("key_custody", "the network does not name this control key", { remedy });
+  if (!activeApprovers(state).some(({ key }) => key === approver.publicKey))
+    throw new Fault("key_custody", "the network does not name this approver key", { remedy });
+}
+
+function handlersOf(control: Control): Handlers {
+  return {
+    health: () => Promise.resolve({ status: "ok", version }),
+    enroll: (input, caller) => enroll(control, input, caller),
+    advertise: (input, caller) => advertise(control, input, caller),
+    leave: (input, caller) => leave(control, input, caller),
+    networkShow: () => Promise.resolve(networkReport(control)),
+    credentialCreate: (input, caller) => createCredential(control, input, caller),
+    credentialList: () => listAllCredentials(control),
+    credentialRevoke: (input, caller) => revokeOneCredential(control, input, caller),
+    nodeList: () => listNodes(control),
+    nodeRevoke: (input, caller) => revokeNode(control, input, caller),
+    nodeRename: (input, caller) => renameNode(control, input, caller),
+    auditList: () => control.store.transact(listAudit),
+  };
+}
+
+function networkReport({ network, streams, url }: Control) {
+  const nodes = [...network.state.nodes.values()].filter(({ status }) => status === "active");
+  return {
+    network: network.state.network,
+    genesis: network.genesisRoot,
+    url,
+    head: network.head,
+    generation: network.generation,
+    nodes: nodes.length,
+    connected: streams.connected,
+  };
+}
