@@ -40,7 +40,7 @@ const attemptsMax = 20;
  * `make` builds the request anew for each attempt. Throws NetlinkError.
  */
 export function dump(
-  netlink: Netlink,
+  netlink: Pick<Netlink, "request">,
   what: string,
   make: () => MessageWriter,
 ): readonly Message[] {

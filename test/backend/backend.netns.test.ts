@@ -107,6 +107,16 @@ if (isInPrivateNamespace(import.meta.path)) {
     await backend.shutdown();
   });
 
+  test("the program leads a session of its own, so that no signal to ours reaches it", async () => {
+    const backend = userspace();
+    await backend.start(context());
+    const [pid = ""] = programs();
+    // proc(5): after the name in parentheses come state, parent, process group and session.
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    expect([stat[2], stat[3]]).toEqual([pid, pid]);
+    await backend.shutdown();
+  });
+
   test("a shutdown ends the program and takes its socket along", async () => {
     const backend = userspace();
     await backend.start(context());

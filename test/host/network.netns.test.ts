@@ -21,6 +21,7 @@ import {
   listForeignNetworks,
   listTunnelRoutes,
   removeTunnelRoute,
+  routeProtocol,
 } from "../../src/host/routes.ts";
 import { Cidr, IpAddress } from "../../src/model/ip.ts";
 import { InterfaceName } from "../../src/model/names.ts";
@@ -106,6 +107,7 @@ if (isInPrivateNamespace(import.meta.path)) {
     addTunnelAddress(socket, tunnel, own4);
     for (const cidr of [range4, range6, range4, range6]) addTunnelRoute(socket, tunnel, cidr);
     ip("route", "add", "10.7.0.0/16", "dev", tunnel);
+    ip("route", "add", "10.8.0.0/16", "dev", "up0", "proto", `${routeProtocol}`);
     expect(listTunnelRoutes(socket, tunnel)).toEqual(new Set([range4, range6]));
     expect(ip("route", "get", "100.100.1.1")).toContain(`dev ${tunnel} src ${own4}`);
     for (const cidr of [range4, range6, range4, range6]) removeTunnelRoute(socket, tunnel, cidr);

@@ -1,7 +1,9 @@
 /** Requests and answers about links, addresses and routes, byte for byte (linux/rtnetlink.h). */
 import { expect, test } from "bun:test";
 import { genericMessage } from "../../src/kernel/generic-netlink.ts";
-import type { MessageWriter } from "../../src/kernel/netlink-message.ts";
+import { NetlinkError } from "../../src/kernel/netlink.ts";
+import { MessageWriter } from "../../src/kernel/netlink-message.ts";
+import { dump } from "../../src/kernel/rtnetlink.ts";
 import { decodeAddress, encodeAddAddress } from "../../src/kernel/rtnetlink-addresses.ts";
 import { decodeLink, encodeCreateLink, encodeSetLink } from "../../src/kernel/rtnetlink-links.ts";
 import { decodeRoute, encodeAddRoute } from "../../src/kernel/rtnetlink-routes.ts";
@@ -179,4 +181,29 @@ test("a generic message has its command and version before the attributes", () =
       "0800 0200 61626300                    # CTRL_ATTR_FAMILY_NAME",
     ),
   );
+});
+
+test("a dump that was interrupted is asked for again, with a new message, and not for ever", () => {
+  const asked: MessageWriter[] = [];
+  const interruptedUntil = (attempt: number) => ({
+    request(_what: string, message: MessageWriter) {
+      asked.push(message);
+      if (asked.length < attempt) throw new NetlinkError(4, "list", "the table changed");
+      return [];
+    },
+  });
+  const make = () => new MessageWriter(18, 0);
+  expect(dump(interruptedUntil(3), "list", make)).toEqual([]);
+  expect(new Set(asked).size).toBe(3);
+  asked.length = 0;
+  expect(() => dump(interruptedUntil(1_000), "list", make)).toThrow("EINTR");
+});
+
+test("a dump that is refused for another reason is not repeated", () => {
+  const refusing = {
+    request() {
+      throw new NetlinkError(1, "list", "");
+    },
+  };
+  expect(() => dump(refusing, "list", () => new MessageWriter(18, 0))).toThrow("EPERM");
 });
