@@ -14,12 +14,15 @@ export const ownerMark = "rustynet tunnel";
 
 const portReleaseMaxMs = 1_000;
 
-/** Leaves a link of that name that is ours and has these settings, or throws and leaves all as it was. */
+/**
+ * Leaves a link of that name that is ours and has these settings, or throws and leaves all as it was.
+ * Returns the peers that it came with.
+ */
 export async function claimLink(
   device: Device,
   context: RuntimeContext,
   key: TunnelKey,
-): Promise<void> {
+): Promise<Iterable<TunnelKey>> {
   const name = context.interface;
   const found = find(name);
   if (found === null) return create(device, context);
@@ -39,7 +42,7 @@ export async function releaseLink(device: Device, name: InterfaceName): Promise<
   else await end(device, name, found);
 }
 
-async function create(device: Device, context: RuntimeContext): Promise<void> {
+async function create(device: Device, context: RuntimeContext): Promise<Iterable<TunnelKey>> {
   const { interface: name, tunnelSecret: secret, listenPort, mark, mtuBytes } = context;
   await refuseTakenPort(listenPort);
   await device.create(name);
@@ -48,6 +51,7 @@ async function create(device: Device, context: RuntimeContext): Promise<void> {
   try {
     change(link, { alias: ownerMark, mtuBytes });
     await device.write(name, { settings: { secret, listenPort, mark }, peers: [] });
+    return [];
   } catch (fault) {
     await end(device, name, link);
     throw fault;
@@ -67,6 +71,7 @@ async function takeOver(device: Device, context: RuntimeContext, key: TunnelKey,
   if (link.mtuBytes !== mtuBytes) change(link, { mtuBytes });
   try {
     await device.write(context.interface, { settings, peers: [] });
+    return actual.peers.keys();
   } catch (fault) {
     change(link, { mtuBytes: link.mtuBytes });
     throw fault;

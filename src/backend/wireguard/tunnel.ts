@@ -1,6 +1,6 @@
 /**
  * tunnel implements the contract over any device: its lifecycle, what is refused, and how a wish
- * becomes the least change. It remembers nothing but the device's name and key.
+ * becomes the least change.
  */
 import * as v from "valibot";
 import { Fault } from "../../base/fault.ts";
@@ -20,11 +20,21 @@ import { type Device, type DeviceState, ownerChanges, type PeerChange } from "./
 import { claimLink, releaseLink } from "./link.ts";
 import { tunnelKeyOf } from "./tunnel-key.ts";
 
+/**
+ * What is remembered of a device. The peers only serve to refuse a stranger without reading a device
+ * of a thousand of them for each prefix; should the set be wrong, the device itself ignores strangers.
+ */
+type Running = {
+  readonly name: InterfaceName;
+  readonly key: TunnelKey;
+  readonly peers: Set<TunnelKey>;
+};
+
 const everything: readonly Cidr[] = [v.parse(Cidr, "0.0.0.0/0"), v.parse(Cidr, "::/0")];
 
 export class DeviceTunnel implements TunnelBackend {
   readonly #device: Device;
-  #running: { readonly name: InterfaceName; readonly key: TunnelKey } | null = null;
+  #running: Running | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(device: Device) {
@@ -49,50 +59,55 @@ export class DeviceTunnel implements TunnelBackend {
       if (this.#running !== null)
         throw new Fault("backend_already_running", `${this.#running.name} is already running`);
       const key = readContext(context);
-      await claimLink(this.#device, context, key);
-      this.#running = { name: context.interface, key };
+      const peers = await claimLink(this.#device, context, key);
+      this.#running = { name: context.interface, key, peers: new Set(peers) };
     });
   }
 
   configurePeer(peer: Peer): Promise<void> {
     return this.#inTurn(async () => {
-      const { name, key } = this.#mustRun();
+      const { name, key, peers } = this.#mustRun();
       if (peer.key === key) throw invalid("a tunnel cannot have its own key as a peer");
       if (!isWithin(peer.keepaliveS, 0, 0xffff))
         throw invalid(`a keep-alive of ${peer.keepaliveS} s is not between 0 and 65535`);
       const { endpoint, keepaliveS } = peer;
       const change = { kind: "set", key: peer.key, endpoint, keepaliveS } as const;
       await this.#device.write(name, { settings: {}, peers: [change] });
+      peers.add(peer.key);
     });
   }
 
   removePeer(peer: TunnelKey): Promise<void> {
     return this.#inTurn(async () => {
-      const { name } = this.#mustRun();
-      const before = await this.#device.read(name);
-      if (!before.peers.has(peer)) return;
+      const { name, peers } = this.#mustRun();
       const change = { kind: "remove", key: peer } as const;
       await this.#device.write(name, { settings: {}, peers: [change] });
+      peers.delete(peer);
     });
   }
 
   applyRoutes(owners: PrefixOwners): Promise<void> {
-    return this.#changeOwners(() => owners);
+    return this.#inTurn(async () => {
+      const { name } = this.#mustRun();
+      const before = await this.#device.read(name);
+      for (const [cidr, key] of owners) refuseStranger(before.peers, cidr, key);
+      await this.#writeWhole(name, before, ownerChanges(before.owners, owners));
+    });
   }
 
   moveRoute(cidr: Cidr, to: TunnelKey | null): Promise<void> {
-    return this.#changeOwners((owners) => withOwner(owners, [cidr], to));
+    return this.#move([cidr], to);
   }
 
   setExitMode(mode: ExitMode): Promise<void> {
-    const to = mode.kind === "full" ? mode.via : null;
-    return this.#changeOwners((owners) => withOwner(owners, everything, to));
+    return this.#move(everything, mode.kind === "full" ? mode.via : null);
   }
 
   observe(): Promise<TunnelState> {
     return this.#inTurn(async () => {
       const { name, key } = this.#mustRun();
       const { listenPort, peers, owners, ...state } = await this.#device.read(name);
+      this.#running = { name, key, peers: new Set(peers.keys()) };
       if (state.key !== key)
         throw new Fault("backend_internal", `${name} has another key than it was started with`, {
           remedy: "somebody changed the device: shut the backend down and start it again",
@@ -120,19 +135,18 @@ export class DeviceTunnel implements TunnelBackend {
     });
   }
 
-  #changeOwners(wish: (owners: PrefixOwners) => PrefixOwners): Promise<void> {
+  #move(cidrs: readonly Cidr[], to: TunnelKey | null): Promise<void> {
     return this.#inTurn(async () => {
-      const { name } = this.#mustRun();
-      const before = await this.#device.read(name);
-      const wanted = wish(before.owners);
-      for (const [cidr, key] of wanted)
-        if (!before.peers.has(key)) throw invalid(`${cidr} cannot go to ${key}: no such peer`);
-      await this.#write(name, before, ownerChanges(before.owners, wanted));
+      const { name, peers } = this.#mustRun();
+      for (const cidr of to === null ? [] : cidrs) refuseStranger(peers, cidr, to);
+      const change: PeerChange =
+        to === null ? { kind: "drop", cidrs } : { kind: "give", key: to, cidrs };
+      await this.#device.write(name, { settings: {}, peers: [change] });
     });
   }
 
   /** A long change travels in several messages: when one fails, the ones before it are undone. */
-  async #write(name: InterfaceName, before: DeviceState, peers: readonly PeerChange[]) {
+  async #writeWhole(name: InterfaceName, before: DeviceState, peers: readonly PeerChange[]) {
     if (peers.length === 0) return;
     try {
       await this.#device.write(name, { settings: {}, peers });
@@ -145,12 +159,12 @@ export class DeviceTunnel implements TunnelBackend {
     }
   }
 
-  #mustRun(): { readonly name: InterfaceName; readonly key: TunnelKey } {
+  #mustRun(): Running {
     if (this.#running !== null) return this.#running;
     throw new Fault("backend_not_running", `the ${this.#device.name} backend has not been started`);
   }
 
-  /** One call after another: each reads the device before it changes it. */
+  /** One call after another: what one read is still so when it writes. */
   #inTurn<T>(call: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(call, call);
     this.#last = turn.catch(() => {});
@@ -158,13 +172,10 @@ export class DeviceTunnel implements TunnelBackend {
   }
 }
 
-function withOwner(owners: PrefixOwners, cidrs: readonly Cidr[], to: TunnelKey | null) {
-  const wanted = new Map(owners);
-  for (const cidr of cidrs) {
-    if (to === null) wanted.delete(cidr);
-    else wanted.set(cidr, to);
-  }
-  return wanted;
+type Keys = { readonly has: (key: TunnelKey) => boolean };
+
+function refuseStranger(peers: Keys, cidr: Cidr, key: TunnelKey | null): void {
+  if (key !== null && !peers.has(key)) throw invalid(`${cidr} cannot go to ${key}: no such peer`);
 }
 
 /** Returns the public key of the context's secret. Throws `backend_invalid_input`. */
