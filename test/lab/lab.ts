@@ -44,6 +44,7 @@ export class Lab {
   readonly #hosts: Host[] = [];
   readonly #names = new Set<string>();
   readonly #routers = new Map<Host, Nat>();
+  readonly #opening = new Set<Promise<readonly Station[]>>();
   #closing: Promise<void> | null = null;
 
   private constructor(name: string, id: LabId, graceMs: number) {
@@ -135,7 +136,10 @@ export class Lab {
     await this.close();
   }
 
+  /** May be called at any moment, such as by a signal: what is just being made is waited for. */
   async #close(): Promise<void> {
+    await Promise.allSettled(this.#opening);
+    await Promise.all(this.#stations.map((station) => station.seal()));
     await endProcesses(() => processesOf(this.#stations), this.#graceMs);
     await removeNames(this.#stations.map((station) => station.netns));
     await Promise.all(this.#stations.map((station) => station.release()));
@@ -151,9 +155,15 @@ export class Lab {
       assert(!this.#names.has(name), `there is a ${name} in the lab already`);
       this.#names.add(name);
     }
-    const opened = await Station.open(this.id, names);
-    this.#stations.push(...opened);
-    return opened;
+    const opening = Station.open(this.id, names);
+    this.#opening.add(opening);
+    try {
+      const opened = await opening;
+      this.#stations.push(...opened);
+      return opened;
+    } finally {
+      this.#opening.delete(opening);
+    }
   }
 
   #describeLink(host: Host, to: Switch): string[] {

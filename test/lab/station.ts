@@ -47,6 +47,9 @@ export class Station {
   readonly net: NamespaceId;
   readonly mnt: NamespaceId;
   readonly #holder: Holder;
+  /** Programs that were started and are not known to be inside yet. */
+  readonly #entering = new Set<Promise<void>>();
+  #isClosing = false;
 
   private constructor(lab: LabId, name: string, holder: Holder) {
     const [net, mnt] = [namespaceOf(holder.pid, "net"), namespaceOf(holder.pid, "mnt")];
@@ -93,6 +96,7 @@ export class Station {
    */
   async spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<LabProcess> {
     assert(argv[0]?.startsWith("/"), `a program is named by its absolute path: ${argv[0]}`);
+    if (this.#isClosing) throw new Fault("busy", `the lab of ${this.name} is being closed`);
     const child = Bun.spawn({
       cmd: [...this.enterArgv, "--", ...privileges(options.as), "--", ...argv],
       cwd: "/",
@@ -103,7 +107,9 @@ export class Station {
       // A session of its own: Ctrl-C reaches the creator alone, which ends things in order.
       detached: true,
     });
-    await holdToNamespace(child, this.net);
+    const entered = holdToNamespace(child, this.net);
+    this.#entering.add(entered);
+    await entered.finally(() => this.#entering.delete(entered));
     return new LabProcess(child, argv, options.logFile);
   }
 
@@ -125,6 +131,12 @@ export class Station {
     if (exitCode === 0) return stdout;
     const how = signal ?? `exit code ${exitCode}`;
     throw new Fault("host_failed", `${argv.join(" ")} on ${this.name}: ${how}\n${stderr}${stdout}`);
+  }
+
+  /** Starts nothing any more, and resolves once what was started is inside, where it can be found. */
+  async seal(): Promise<void> {
+    this.#isClosing = true;
+    await Promise.allSettled(this.#entering);
   }
 
   /** Lets go of the namespaces. What runs in them must have ended: see endProcesses. */
