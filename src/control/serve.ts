@@ -1,17 +1,11 @@
 /** serve puts the control server together from opened keys and a database, and runs it. */
-import { X509Certificate } from "node:crypto";
-import * as v from "valibot";
 import type { Clock } from "../base/clock.ts";
-import { encodeHex } from "../base/bytes.ts";
 import { Fault } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
-import type { Secret } from "../base/secret.ts";
 import { version } from "../base/version.ts";
 import type { Random, SigningSecret } from "../crypto/ed25519.ts";
-import { sha256 } from "../crypto/hash.ts";
 import { type PeerHttpServer, servePeerHttp } from "../kernel/peer-http.ts";
 import { activeApprovers } from "../membership/state.ts";
-import { TlsPin } from "../model/keys.ts";
 import { insertAudit, listAudit } from "../store/control-store-audit.ts";
 import { putSeen } from "../store/control-store-network.ts";
 import type { ControlStore } from "../store/control-store.ts";
@@ -32,13 +26,11 @@ import { MapStreams } from "./map-stream.ts";
 import { loadNetwork, type Network } from "./network.ts";
 import { leave, listNodes, renameNode, revokeNode } from "./nodes.ts";
 import { forgetOldNonces } from "./replays.ts";
+import { type TlsMaterial, tlsPinOf } from "./tls-files.ts";
 
-export type ControlKeys = {
+export type ControlKeys = TlsMaterial & {
   readonly approver: SigningSecret;
   readonly control: SigningSecret;
-  /** Both PEM. */
-  readonly certificate: string;
-  readonly tlsKey: Secret;
 };
 
 export type ServeOptions = {
@@ -105,11 +97,6 @@ export async function startControl(options: ServeOptions): Promise<RunningContro
   };
   return { control, port: listener.port, close };
 }
-
-export const tlsPinOf = (certificate: string): TlsPin => {
-  const spki = new X509Certificate(certificate).publicKey.export({ type: "spki", format: "der" });
-  return v.parse(TlsPin, encodeHex(sha256(spki)));
-};
 
 type Call = ReturnType<typeof serveCalls>;
 
