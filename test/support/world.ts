@@ -87,7 +87,8 @@ export function recordOf(
     tags: [],
     status: "active",
   };
-  return v.parse(Node, { ...record, ...nextAddresses(state), ...changes });
+  const hasAddresses = changes.ipv4 !== undefined && changes.ipv6 !== undefined;
+  return v.parse(Node, { ...record, ...(hasAddresses ? {} : nextAddresses(state)), ...changes });
 }
 
 export type Terms = {
