@@ -134,7 +134,11 @@ function refuseAuthority(needs: Authority, caller: Caller): void {
     member: "sign the request with the identity key of an active node",
     operator: "run it on the control server's host, as root",
   }[needs];
-  throw new Fault("permission_denied", `this call needs the authority of a ${needs}`, { remedy });
+  throw new Fault(
+    "permission_denied",
+    `this call needs ${needs === "operator" ? "an operator" : "a member"}`,
+    { remedy },
+  );
 }
 
 /** Read here once, because what was signed are these bytes. */

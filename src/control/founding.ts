@@ -47,7 +47,7 @@ export async function foundNetwork(
   const root = rootOf(genesisState(genesis));
   const founded = found(envelope, root);
   assert(founded.ok, "our own genesis statement is valid");
-  const store = await createControlStore(path);
+  const store = createControlStore(path);
   try {
     await store.transact(async (transaction) => {
       await insertEntry(transaction, { epoch: 0, root, acceptedAt: now, envelope });

@@ -115,7 +115,7 @@ async function upgrade(
   }
   const caller = await identify(control, request, new Uint8Array(), address);
   if (caller.kind !== "member") {
-    throw new Fault("permission_denied", "this call needs the authority of a member", {
+    throw new Fault("permission_denied", "this call needs a member", {
       remedy: "sign the request with the identity key of an active node",
     });
   }

@@ -6,7 +6,7 @@ import { and, asc, eq, gt, lte, sql } from "drizzle-orm";
 import * as v from "valibot";
 import { decodeBase64Url, encodeHex } from "../base/bytes.ts";
 import { sha256 } from "../crypto/hash.ts";
-import { CredentialId, NodeId } from "../model/ids.ts";
+import { CredentialId, type NodeId } from "../model/ids.ts";
 import { Owner, Tag } from "../model/names.ts";
 import { Counter, UnixS } from "../model/time.ts";
 import type { Transaction } from "./control-store.ts";

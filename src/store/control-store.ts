@@ -3,7 +3,6 @@
  * on disk before it returns, and what follows in memory only after that.
  */
 import { Database, SQLiteError } from "bun:sqlite";
-import { sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import * as v from "valibot";
 import { Fault } from "../base/fault.ts";
@@ -30,7 +29,7 @@ export type ControlStore = {
 };
 
 /** Makes a new database. The file must not be there. */
-export function createControlStore(path: string): Promise<ControlStore> {
+export function createControlStore(path: string): ControlStore {
   return openDatabase(path, { create: true, readwrite: true }, 0);
 }
 
@@ -48,15 +47,15 @@ export async function openControlStore(path: string): Promise<ControlStore> {
   return openDatabase(path, { readwrite: true }, 1);
 }
 
-async function openDatabase(
+function openDatabase(
   path: string,
   mode: { readonly create?: boolean; readonly readwrite: boolean },
   versionMin: number,
-): Promise<ControlStore> {
+): ControlStore {
   try {
     const client = new Database(path, { ...mode, strict: true });
     try {
-      await prepare(client, path, versionMin);
+      prepare(client, path, versionMin);
     } catch (error) {
       client.close();
       throw error;
@@ -67,37 +66,42 @@ async function openDatabase(
   }
 }
 
-async function prepare(client: Database, path: string, versionMin: number): Promise<void> {
-  const db = drizzle({ client });
-  const version = await versionOf(db);
+function prepare(client: Database, path: string, versionMin: number): void {
+  const version = versionOf(client);
   if (version > migrations.length) {
     throw new Fault("version_unknown", `${path} was written by a newer version of this program`, {
       remedy: "run that version, or a newer one",
     });
   }
   if (version < versionMin) throw corrupt(path, "it has no tables");
-  await db.run(sql`PRAGMA journal_mode = WAL`);
-  await db.run(sql`PRAGMA synchronous = FULL`);
-  await db.run(sql`PRAGMA foreign_keys = ON`);
-  await db.run(sql`PRAGMA trusted_schema = OFF`);
-  await db.run(sql`PRAGMA busy_timeout = 5000`);
-  const [flaw] = v.parse(Verdict, await db.all(sql`PRAGMA quick_check(1)`));
+  client.run("PRAGMA journal_mode = WAL");
+  client.run("PRAGMA synchronous = FULL");
+  client.run("PRAGMA foreign_keys = ON");
+  client.run("PRAGMA trusted_schema = OFF");
+  client.run("PRAGMA busy_timeout = 5000");
+  const [flaw] = v.parse(Verdict, read(client, "PRAGMA quick_check(1)"));
   if (flaw?.quick_check !== "ok") throw corrupt(path, flaw?.quick_check ?? "no verdict");
   for (let next = version; next < migrations.length; next++) migrate(client, next);
 }
 
 const Verdict = v.array(v.object({ quick_check: v.string() }));
-const Versions = v.array(v.object({ version: v.number() }));
+const Versions = v.array(v.object({ version: v.nullable(v.number()) }));
 
 /** 0 for a database that holds nothing yet. */
-async function versionOf(db: BunSQLiteDatabase): Promise<number> {
-  const tables = await db.all(sql`SELECT name FROM sqlite_schema WHERE name = 'schema_version'`);
-  if (tables.length === 0) return 0;
-  const rows = v.parse(
-    Versions,
-    await db.all(sql`SELECT max(version) version FROM schema_version`),
-  );
-  return rows[0]?.version ?? 0;
+function versionOf(client: Database): number {
+  const named = "SELECT name FROM sqlite_schema WHERE name = 'schema_version'";
+  if (read(client, named).length === 0) return 0;
+  const [row] = v.parse(Versions, read(client, "SELECT max(version) version FROM schema_version"));
+  return row?.version ?? 0;
+}
+
+function read(client: Database, statement: string): unknown[] {
+  const prepared = client.prepare(statement);
+  try {
+    return prepared.all();
+  } finally {
+    prepared.finalize();
+  }
 }
 
 function migrate(client: Database, version: number): void {
@@ -117,39 +121,34 @@ function storeOf(client: Database): ControlStore {
     last = turn.catch(() => {});
     return turn;
   };
+  const end = (): Promise<void> => {
+    client.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    client.close();
+    return Promise.resolve();
+  };
   return {
-    transact: (work) => alone(() => transact(db, work)),
-    close: () =>
-      alone(async () => {
-        await db.run(sql`PRAGMA wal_checkpoint(TRUNCATE)`);
-        client.close();
-      }),
+    transact: (work) => alone(() => transact(client, db, work)),
+    close: () => alone(end),
   };
 }
 
 async function transact<T>(
+  client: Database,
   db: BunSQLiteDatabase,
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
   const follows: (() => void)[] = [];
   try {
     // Immediate: a transaction that reads first and writes later could otherwise fail half-way.
-    await db.run(sql`BEGIN IMMEDIATE`);
+    client.run("BEGIN IMMEDIATE");
     const result = await work({ db, afterCommit: (follow) => follows.push(follow) });
-    await db.run(sql`COMMIT`);
+    client.run("COMMIT");
     for (const follow of follows) follow();
     return result;
   } catch (error) {
-    await rollBack(db);
+    // SQLite may have rolled back by itself.
+    if (client.inTransaction) client.run("ROLLBACK");
     throw faultOf(error, "the control database");
-  }
-}
-
-async function rollBack(db: BunSQLiteDatabase): Promise<void> {
-  try {
-    await db.run(sql`ROLLBACK`);
-  } catch {
-    // SQLite has rolled back already; what went wrong first is what the caller must hear of.
   }
 }
 

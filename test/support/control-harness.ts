@@ -14,12 +14,12 @@ import { makeCertificate } from "../../src/control/certificate.ts";
 import { foundNetwork } from "../../src/control/founding.ts";
 import { type ControlKeys, type RunningControl, startControl } from "../../src/control/serve.ts";
 import { keygen, type Random, type SigningSecret } from "../../src/crypto/ed25519.ts";
+import { tunnelKeygen } from "../../src/crypto/tunnel-key.ts";
 import { type Envelope, sealEnvelope } from "../../src/crypto/envelope.ts";
 import { type ControlClient, openControlClient } from "../../src/daemon/control-client.ts";
 import { ipv4RangeDefault } from "../../src/membership/addresses.ts";
 import { nodeIdOf } from "../../src/membership/membership.ts";
 import { Nonce, type NodeId } from "../../src/model/ids.ts";
-import { TunnelKey } from "../../src/model/keys.ts";
 import { ApproverName, NodeName, Owner } from "../../src/model/names.ts";
 import { openControlStore } from "../../src/store/control-store.ts";
 import {
@@ -62,7 +62,7 @@ export class Harness {
   readonly limits: AbuseLimits;
   keys: ControlKeys;
   #running: RunningControl | null = null;
-  #port = 0;
+  readonly #port = freePort();
 
   private constructor(keys: ControlKeys, limits: AbuseLimits) {
     this.keys = keys;
@@ -107,12 +107,8 @@ export class Harness {
   /** Starts over what is on disk, at the same port as before. */
   async serve(): Promise<void> {
     const store = await openControlStore(this.databasePath);
-    // The port is known only once it is open, and tokens are made later than that.
-    const harness = this;
-    const options = {
-      get url() {
-        return harness.url;
-      },
+    this.#running = await startControl({
+      url: this.url,
       hostname: "127.0.0.1",
       port: this.#port,
       socket: this.socketPath,
@@ -122,10 +118,7 @@ export class Harness {
       clock: this.clock,
       random,
       log: this.log,
-    };
-    const running = await startControl(this.#port === 0 ? { ...options, url: anyUrl } : options);
-    this.#port = running.port;
-    this.#running = running;
+    });
   }
 
   /** Ends the server; what is on disk stays. */
@@ -160,8 +153,7 @@ export class Harness {
     const { token } = await this.operate("credentialCreate", input);
     const parsed = parseJoinToken(token);
     if (parsed === null) throw new Error("the server made a token that is none");
-    // A server that was started without its port says another address.
-    return { ...parsed, url: this.url };
+    return parsed;
   }
 
   /** A node of this network, admitted and without an advertisement. */
@@ -172,14 +164,19 @@ export class Harness {
   }
 }
 
-const anyUrl = v.parse(ControlUrl, "https://127.0.0.1:1");
+/** Known before the server starts, because tokens and certificates name it. */
+function freePort(): number {
+  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  probe.stop(true);
+  return probe.port;
+}
 
 /** A node as the control server sees one: keys, signatures, and nothing behind them. */
 export class TestNode {
   readonly harness: Harness;
   readonly identity: SigningSecret;
   readonly clock: ShiftedClock;
-  readonly tunnelKey = v.parse(TunnelKey, encodeHex(random(32)));
+  readonly tunnelKey = tunnelKeygen(random).publicKey;
   sequence = 0;
 
   constructor(harness: Harness, identity: SigningSecret) {
