@@ -13,7 +13,7 @@ import { Endpoint, hostCidr, IpAddress } from "../../src/model/ip.ts";
 import { TunnelKey } from "../../src/model/keys.ts";
 import { InterfaceName } from "../../src/model/names.ts";
 
-export const NodeSetup = v.strictObject({
+const NodeSetup = v.strictObject({
   interface: InterfaceName,
   secret: v.string(),
   addresses: v.array(IpAddress),

@@ -6,6 +6,8 @@ import { gone } from "./faults.ts";
 
 const deadlineMs = 10_000;
 const lineFeed = 0x0a;
+/** What a socket says of a program that is not there, or just ending. */
+const absent: ReadonlySet<string> = new Set(["ENOENT", "ECONNREFUSED", "ECONNRESET", "EPIPE"]);
 
 /**
  * Returns the answer, which may hold the private key: wipe it after use. Throws Fault:
@@ -29,7 +31,7 @@ export function askSocket(path: string, request: Uint8Array): Promise<Uint8Array
       const answer = concatBytes(...chunks);
       for (const chunk of chunks) chunk.fill(0);
       if (answer.length > 0) resolve(answer);
-      else reject(new Fault("backend_internal", `${path} closed without an answer`));
+      else reject(gone(`the program at ${path} ended without an answer`));
     });
   });
 }
@@ -43,7 +45,7 @@ function endsWithEmptyLine(chunks: readonly Uint8Array[]): boolean {
 
 function faultOf(path: string, cause: Error): Fault {
   const code = "code" in cause ? cause.code : undefined;
-  if (code === "ENOENT" || code === "ECONNREFUSED")
+  if (typeof code === "string" && absent.has(code))
     return gone(`no tunnel program listens at ${path}`, cause);
   return new Fault("backend_internal", `${path}: ${cause.message}`, {
     cause,

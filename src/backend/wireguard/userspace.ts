@@ -4,8 +4,11 @@
  */
 import { accessSync, constants } from "node:fs";
 import { Fault } from "../../base/fault.ts";
+import { protocol } from "../../kernel/netlink.ts";
+import { findLink } from "../../kernel/rtnetlink-links.ts";
 import type { InterfaceName } from "../../model/names.ts";
 import type { Device, DeviceChange } from "./device.ts";
+import { gone, withNetlink } from "./faults.ts";
 import { becomesTrue } from "./poll.ts";
 import type { Probe } from "./probe.ts";
 import { decodeGetAnswer, decodeSetAnswer, type UapiRejection } from "./uapi-answer.ts";
@@ -45,6 +48,9 @@ export function userspaceDevice(places: UserspacePlaces): Device {
       const state = decodeGetAnswer(answer);
       answer.fill(0);
       if (!state.ok) throw refusal(`read ${name}`, state.error);
+      // The program outlives its link by a moment, and goes on answering.
+      if (withNetlink(protocol.route, (netlink) => findLink(netlink, name)) === null)
+        throw gone(`${name} was removed`);
       return state.value;
     },
     write: (name, change) => writeDevice(name, socketOf(name), change),
