@@ -48,12 +48,10 @@ export class LinuxHost implements HostPort {
   }
 
   async observe(): Promise<Found> {
-    const link = readLinkState(this.#socket, this.#interface);
-    // Somebody removed the device: there is nothing left to drive.
-    if (link === "absent") this.#backend = null;
+    const tunnel = await this.#observeTunnel();
     return {
-      link,
-      tunnel: this.#backend === null ? null : await this.#backend.observe(),
+      link: readLinkState(this.#socket, this.#interface),
+      tunnel,
       addresses: listTunnelAddresses(this.#socket, this.#interface),
       routes: listTunnelRoutes(this.#socket, this.#interface),
       filter: this.#filter.observeFilter(),
@@ -116,6 +114,19 @@ export class LinuxHost implements HostPort {
 
   backend(): { readonly name: string; readonly why: string } | null {
     return this.#chosen;
+  }
+
+  /** Null also when somebody removed the device: then there is nothing left to drive. */
+  async #observeTunnel(): Promise<Found["tunnel"]> {
+    if (readLinkState(this.#socket, this.#interface) === "absent") this.#backend = null;
+    try {
+      return this.#backend === null ? null : await this.#backend.observe();
+    } catch (error) {
+      const hasEnded = error instanceof Fault && error.code === "backend_not_running";
+      if (!hasEnded) throw error;
+      this.#backend = null;
+      return null;
+    }
   }
 
   async #start(config: TunnelConfig): Promise<void> {
