@@ -122,7 +122,7 @@ export class Node {
   /** Leaves the network, or with `local` only forgets it here. Keys and log are gone afterwards. */
   logout(scope: "everywhere" | "local"): Promise<void> {
     return this.#inTurn(async () => {
-      if (scope === "everywhere" && this.#enrollment !== null) await this.#openClient().leave();
+      if (scope === "everywhere" && this.#enrollment !== null) await this.#leave();
       await this.#stopLink();
       this.#enrollment = null;
       this.#client = null;
@@ -235,6 +235,26 @@ export class Node {
     const said = { os, software, endpoints: [...new Set([...endpoints, ...local])] };
     const envelope = advertise(this.parts.state, this.#keys, view, said, this.parts.clock);
     await this.#openClient().advertise(envelope);
+  }
+
+  /** Nobody is left behind in the log by accident: without the control server it takes a word more. */
+  async #leave(): Promise<void> {
+    try {
+      await this.#openClient().leave();
+    } catch (error) {
+      // Expelled already: there is nothing to leave any more.
+      if (error instanceof Fault && error.code === "revoked") return;
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Fault(
+        "unavailable",
+        `the control server was not told, so nothing was done: ${why}`,
+        {
+          cause: error,
+          remedy:
+            "try again later, or forget the network on this host alone: rustynet logout --local",
+        },
+      );
+    }
   }
 
   #openClient(): ControlClient {
