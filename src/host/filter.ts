@@ -45,9 +45,10 @@ export class PacketFilter {
    */
   replaceFilter(to: LeasedFilter | null): void {
     if (to !== null) refuseUnusable(to);
-    this.#changeFromWhatIs("replace the packet filter", () => {
-      const { generation, value } = this.#observe();
-      return { generation, statements: planFilter(value, to) };
+    attempt("replace the packet filter", () => {
+      for (let tries = 0; tries < triesMax; tries++) if (this.#changeFromWhatIs(to)) return;
+      // Somebody else never rests. This replaces whatever is there, so it need not know what it is.
+      this.#commit(planFilter({ kind: "damaged" }, to), null);
     });
   }
 
@@ -61,14 +62,15 @@ export class PacketFilter {
     attempt("change the sources of the packet filter", () => this.#commit(statements, null));
   }
 
-  /** Gives the tunnel this long from now. Refuses to open a table that is not as we wrote it. */
+  /** Gives the tunnel this long from now. Refuses to open a table whose rules are not ours. */
   renewLease(leaseMs: number): void {
     assertLease(leaseMs);
-    this.#changeFromWhatIs("renew the lease of the packet filter", () => {
-      const { generation, value } = readConsistently(this.#netlink, () => this.#readTable());
+    const what = "renew the lease of the packet filter";
+    attempt(what, () => {
+      const { value } = readConsistently(this.#netlink, () => this.#readTable());
       const tunnel = value === null ? null : tunnelOf(value);
-      if (tunnel === null) throw notLoaded("renew the lease of the packet filter", value);
-      return { generation, statements: planLease(tunnel, leaseMs) };
+      if (tunnel === null) throw notLoaded(what, value);
+      this.#commit(planLease(tunnel, leaseMs), null);
     });
   }
 
@@ -110,24 +112,18 @@ export class PacketFilter {
     };
   }
 
-  /** Plans and commits; plans anew if anybody changed the rules in between. */
-  #changeFromWhatIs(
-    what: string,
-    plan: () => { readonly generation: number; readonly statements: readonly Statement[] },
-  ): void {
-    attempt(what, () => {
-      for (let left = attemptsMax; ; left--) {
-        const { generation, statements } = plan();
-        if (statements.length === 0) return;
-        try {
-          this.#commit(statements, generation);
-          return;
-        } catch (error) {
-          const isOutdated = error instanceof NetlinkError && error.errno === errno.restart;
-          if (!isOutdated || left === 0) throw error;
-        }
-      }
-    });
+  /** Returns false, and has done nothing, if anybody changed any rules in the meantime. */
+  #changeFromWhatIs(to: LeasedFilter | null): boolean {
+    const { generation, value } = this.#observe();
+    const statements = planFilter(value, to);
+    if (statements.length === 0) return true;
+    try {
+      this.#commit(statements, generation);
+      return true;
+    } catch (error) {
+      if (error instanceof NetlinkError && error.errno === errno.restart) return false;
+      throw error;
+    }
   }
 
   #commit(statements: readonly Statement[], generation: number | null): void {
@@ -138,7 +134,7 @@ export class PacketFilter {
   }
 }
 
-const attemptsMax = 20;
+const triesMax = 5;
 const errno = { perm: 1, noent: 2, restart: 85, msgsize: 90, opnotsupp: 95 } as const;
 
 function refuseUnusable({ filter, leaseMs }: LeasedFilter): void {
@@ -184,11 +180,6 @@ function faultOf(what: string, cause: NetlinkError): Fault {
       return new Fault("host_failed", `${message}: table inet rustynet is not as it was written`, {
         cause,
         remedy: reload,
-      });
-    case errno.restart:
-      return new Fault("busy", message, {
-        cause,
-        remedy: "find the program that rewrites the rules without pause: `nft monitor`",
       });
     case errno.msgsize:
       return new Fault("host_failed", message, {

@@ -1,6 +1,7 @@
 /**
  * private-namespace runs a test file inside namespaces of its own: an empty network, and an empty
- * /run. Outside, the file has one test, which runs it again inside and shows what it said.
+ * /run. Outside, the file has one test, which runs it again inside and shows what it said when it
+ * failed, and the lines that begin with "figure: " always.
  */
 import { expect, test } from "bun:test";
 import { readlinkSync } from "node:fs";
@@ -32,6 +33,8 @@ export function isInPrivateNamespace(file: string): boolean {
         );
         if (exitCode !== 0) throw new Error(`inside:\n${stdout.toString()}\n${stderr.toString()}`);
         expect(exitCode).toBe(0);
+        for (const line of stdout.toString().split("\n"))
+          if (line.startsWith("figure: ")) console.log(line);
       },
       runMaxMs,
     );
