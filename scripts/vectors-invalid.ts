@@ -2,8 +2,7 @@
 import type { CanonicalValue } from "../src/crypto/canonical.ts";
 import { encodeBase64, encodeUtf8 } from "../src/base/bytes.ts";
 import { encodeCanonical } from "../src/crypto/canonical.ts";
-import { sign } from "../src/crypto/ed25519.ts";
-import { type Envelope, preAuthEncoding } from "../src/crypto/envelope.ts";
+import type { Envelope } from "../src/crypto/envelope.ts";
 import { type Genesis, genesisState, rootOf } from "../src/membership/state.ts";
 import { genesisType, type LogEntry, type Update, updateType } from "../src/membership/update.ts";
 import {
@@ -11,6 +10,7 @@ import {
   genesisOf,
   Ledger,
   nowS,
+  sealBytes,
   sealGenesis,
   sealUpdate,
   signerOf,
@@ -47,16 +47,6 @@ const founded = (expect: string, changes: Partial<Genesis>, by = ["approver"]): 
 /** A genesis that no schema of ours can express. */
 const worded = (changes: Record<string, CanonicalValue>): Vector =>
   refuseGenesis("payload_unknown", sealGenesis({ ...genesisOf(), ...changes }, ["approver"]));
-
-/** Signs any bytes under any type: what `sealEnvelope` would not. */
-function sealBytes(payloadType: string, payload: Uint8Array, by: readonly string[]): Envelope {
-  const message = preAuthEncoding(payloadType, payload);
-  const signatures = by.map((label) => ({
-    keyid: signerOf(label).publicKey,
-    sig: encodeBase64(sign(signerOf(label), message)),
-  }));
-  return { payloadType, payload: encodeBase64(payload), signatures };
-}
 
 const { ipv4, ipv6 } = genesisOf().ranges;
 const anna = approverOf("anna");

@@ -1,9 +1,9 @@
 /** world: the keys, records and log entries that tests make networks of, all from fixed labels. */
 import * as v from "valibot";
-import { encodeHex, encodeUtf8 } from "../../src/base/bytes.ts";
+import { encodeBase64, encodeHex, encodeUtf8 } from "../../src/base/bytes.ts";
 import type { CanonicalValue } from "../../src/crypto/canonical.ts";
-import { keygen, type SigningSecret } from "../../src/crypto/ed25519.ts";
-import { type Envelope, sealEnvelope } from "../../src/crypto/envelope.ts";
+import { keygen, sign, type SigningSecret } from "../../src/crypto/ed25519.ts";
+import { type Envelope, preAuthEncoding, sealEnvelope } from "../../src/crypto/envelope.ts";
 import { sha256 } from "../../src/crypto/hash.ts";
 import { tunnelKeygen, type TunnelSecret } from "../../src/crypto/tunnel-key.ts";
 import { ipv4RangeDefault, ipv6RangeOf, nextAddresses } from "../../src/membership/addresses.ts";
@@ -68,6 +68,20 @@ export function genesisOf(changes: Partial<Genesis> = {}): Genesis {
 
 export const sealGenesis = (genesis: CanonicalValue, by: readonly string[]): Envelope =>
   sealEnvelope(genesisType, genesis, by.map(signerOf));
+
+/** Signs any bytes under any type: what `sealEnvelope` would not. */
+export function sealBytes(
+  payloadType: string,
+  payload: Uint8Array,
+  by: readonly string[],
+): Envelope {
+  const message = preAuthEncoding(payloadType, payload);
+  const signatures = by.map((label) => ({
+    keyid: signerOf(label).publicKey,
+    sig: encodeBase64(sign(signerOf(label), message)),
+  }));
+  return { payloadType, payload: encodeBase64(payload), signatures };
+}
 
 export const sealUpdate = (update: CanonicalValue, by: readonly string[]): Envelope =>
   sealEnvelope(updateType, update, by.map(signerOf));
