@@ -127,6 +127,9 @@ const examples = [
 
 async function show(stage: Stage, { keep, interrupted }: Terms): Promise<Report> {
   const startedMs = performance.now();
+  stage.transcript.say(
+    "Rustynet: a control server and three nodes, on this machine, in namespaces.\n",
+  );
   const before = await readMachineNetwork();
   const world = await stage.set();
   const figures = await walk(world);

@@ -4,7 +4,13 @@
  */
 import * as v from "valibot";
 import { Fault } from "../src/base/fault.ts";
-import { localCalls, localSocketDefault, Status } from "../src/wire/local-api.ts";
+import { calls } from "../src/wire/control-api.ts";
+import {
+  controlSocketDefault,
+  localCalls,
+  localSocketDefault,
+  Status,
+} from "../src/wire/local-api.ts";
 import type { Capture } from "../test/lab/capture.ts";
 import type { Lab } from "../test/lab/lab.ts";
 import type { LabProcess } from "../test/lab/lab-process.ts";
@@ -105,15 +111,14 @@ async function makeNetwork(world: World): Promise<void> {
 
 const custody = ["--passphrase-file", passphraseFile];
 
-async function serve({ control, services }: World): Promise<LabProcess> {
+async function serve({ control, services }: World): Promise<void> {
   const server = await control.start(["rustynet", "control", ...custody]);
   services.set("control", server);
   await waitFor("the control server to answer", async () => {
     refuseEnd("control", server);
-    const { exitCode } = await control.host.run([installedPath, "node", "list"]);
-    return exitCode === 0;
+    const unix = control.host.socketPath(controlSocketDefault);
+    return (await fetch(`http://local${calls.health.path}`, { unix })).ok;
   });
-  return server;
 }
 
 function refuseEnd(host: string, service: LabProcess): void {
@@ -140,7 +145,12 @@ async function join(world: World): Promise<void> {
 /** A token by a file that only root reads: on a command line, every user of the host could see it. */
 async function joinNode({ transcript, control, services }: World, node: Terminal): Promise<void> {
   const { name } = node.host;
-  services.set(name, await node.start(["rustynet", "daemon", ...custody]));
+  const daemon = await node.start(["rustynet", "daemon", ...custody]);
+  services.set(name, daemon);
+  await waitFor(`the daemon of ${name} to answer`, async () => {
+    refuseEnd(name, daemon);
+    return (await statusOf(node)).state === "logged_out";
+  });
   const create = ["rustynet", "credential", "create", "--owner", "you"];
   const token = /rnjoin1\.[\w-]+/.exec(await control.type(create, { isQuiet: true }))?.[0];
   if (token === undefined) throw new Fault("unavailable", "credential create printed no token");
