@@ -46,7 +46,12 @@ export class Node {
   #link: ControlLink | null = null;
   /** Why what is on disk cannot be used: then nothing is opened until somebody decides. */
   #damage: Finding | null = null;
+  /** The payload that the control server took since the stream opened. */
+  #confirmed: string | null = null;
+  /** Where the host could be reached when it was last looked at. */
+  #addresses = "";
   #timer: ReturnType<typeof setTimeout> | null = null;
+  #isEnding = false;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(parts: NodeParts) {
@@ -134,17 +139,18 @@ export class Node {
     });
   }
 
-  /** Others changed addresses, routes or links. */
+  /** Others changed addresses, routes or links, or this daemon did. */
   onNetworkChange(): void {
-    this.#link?.probe();
-    void this.#inTurn(async () => {
-      await this.#reconcile();
-      await this.#advertise();
-    });
+    const addresses = this.#localEndpoints().join();
+    if (addresses !== this.#addresses) this.#link?.probe();
+    this.#addresses = addresses;
+    void this.#inTurn(() => this.#look());
   }
 
   /** Ends the program's part. What the host was told stays in force: closed things stay closed. */
   async stop(): Promise<void> {
+    // A change that was noticed before would otherwise begin anew, and keep the process from ending.
+    this.#isEnding = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#link?.stop();
     await this.#queue;
@@ -165,7 +171,21 @@ export class Node {
   async #reconcile(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     const waitMs = await this.reconciler.reconcile(this.#goal());
-    this.#timer = setTimeout(() => void this.#inTurn(() => this.#reconcile()), waitMs);
+    if (this.#isEnding) return;
+    this.#timer = setTimeout(() => void this.#inTurn(() => this.#look()), waitMs);
+  }
+
+  /** The host may have changed by itself, and what this node says of itself runs out in time. */
+  async #look(): Promise<void> {
+    await this.#reconcile();
+    if (this.link?.state !== "connected") return;
+    try {
+      await this.#advertise();
+    } catch (error) {
+      // It is said again at the next look, or when the stream opens the next time.
+      if (!(error instanceof Fault)) throw error;
+      this.parts.log.info("advertisement_refused", { code: error.code, message: error.message });
+    }
   }
 
   #goal(): Goal {
@@ -185,7 +205,10 @@ export class Node {
     const hooks = {
       held: () => this.#held(),
       onMap: (text: string) => this.#inTurn(() => this.#takeMap(text)),
-      onOpen: () => this.#inTurn(() => this.#advertise()),
+      onOpen: () => {
+        this.#confirmed = null;
+        return this.#inTurn(() => this.#advertise());
+      },
     };
     this.#link = new ControlLink(this.#openClient(), hooks, this.parts.clock, this.parts.log);
     this.#link.start();
@@ -228,13 +251,21 @@ export class Node {
   async #advertise(): Promise<void> {
     const { view } = this.belief;
     if (view === null || this.#link === null || this.#keys === null) return;
-    const { config, endpoints, host, os, software } = this.parts;
-    const local = host
-      .localAddresses(config)
-      .map(({ address }) => endpointOf(address, config.listenPort));
-    const said = { os, software, endpoints: [...new Set([...endpoints, ...local])] };
+    const { endpoints, os, software } = this.parts;
+    const said = {
+      os,
+      software,
+      endpoints: [...new Set([...endpoints, ...this.#localEndpoints()])],
+    };
     const envelope = advertise(this.parts.state, this.#keys, view, said, this.parts.clock);
+    if (envelope.payload === this.#confirmed) return;
     await this.#openClient().advertise(envelope);
+    this.#confirmed = envelope.payload;
+  }
+
+  #localEndpoints(): readonly Endpoint[] {
+    const { config, host } = this.parts;
+    return host.localAddresses(config).map(({ address }) => endpointOf(address, config.listenPort));
   }
 
   /** Nobody is left behind in the log by accident: without the control server it takes a word more. */
