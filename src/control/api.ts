@@ -4,7 +4,7 @@
  */
 import { Hono } from "hono";
 import * as v from "valibot";
-import { decodeUtf8 } from "../base/bytes.ts";
+import { concatBytes, decodeUtf8 } from "../base/bytes.ts";
 import { Fault, type FaultCode } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
 import {
@@ -29,7 +29,7 @@ export type Handlers = {
 
 /** Where a request came in: proves who sends it, and knows that before anything of it is read. */
 export type Door = {
-  readonly identify: (request: Request, body: Uint8Array<ArrayBuffer>) => Promise<Caller>;
+  readonly identify: (request: Request, body: Uint8Array) => Promise<Caller>;
 };
 
 /** The largest body that is read. An enrollment and an advertisement have a few kilobytes. */
@@ -73,12 +73,16 @@ export const httpStatus = {
   version_unknown: 500,
 } as const satisfies Record<FaultCode, number>;
 
+/** How long a body may take to arrive. */
+const bodyMaxMsDefault = 10_000;
+
 type Env = { Bindings: { readonly door: Door } };
 
 /** The whole API as a function from requests to answers. It does not throw. */
 export function serveCalls(
   handlers: Handlers,
   log: Log,
+  bodyMaxMs: number = bodyMaxMsDefault,
 ): (request: Request, door: Door) => Promise<Response> {
   const app = new Hono<Env>();
   const methods = new Map<string, string>();
@@ -89,7 +93,7 @@ export function serveCalls(
     const handle = handlers[name] as (input: unknown, caller: Caller) => Promise<object>;
     app.on(method.toUpperCase(), path, async (context) => {
       const request = context.req.raw;
-      const body = await readBody(request);
+      const body = await readBody(request, bodyMaxMs);
       const caller = await context.env.door.identify(request, body);
       refuseAuthority(needs, caller);
       const given = method === "post" ? parseJson(body) : context.req.query();
@@ -142,25 +146,30 @@ function refuseAuthority(needs: Authority, caller: Caller): void {
 }
 
 /** Read here once, because what was signed are these bytes. */
-async function readBody(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+async function readBody(request: Request, maxMs: number): Promise<Uint8Array> {
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > bodyMaxBytes) throw tooLarge();
   if (request.body === null) return new Uint8Array();
+  const reader = request.body.getReader();
+  const timer = setTimeout(() => void reader.cancel("too slow"), maxMs);
+  const endsAtMs = performance.now() + maxMs;
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
-  for await (const chunk of request.body) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > bodyMaxBytes) throw tooLarge();
-    chunks.push(chunk);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (performance.now() >= endsAtMs) throw tooSlow();
+      if (done) return concatBytes(...chunks);
+      sizeBytes += value.length;
+      if (sizeBytes > bodyMaxBytes) throw tooLarge();
+      chunks.push(value);
+    }
+  } finally {
+    clearTimeout(timer);
   }
-  const body = new Uint8Array(sizeBytes);
-  let offset = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return body;
 }
+
+const tooSlow = (): Fault => new Fault("timeout", "the body took too long to arrive");
 
 const tooLarge = (): Fault =>
   new Fault("request_malformed", `the body is larger than ${bodyMaxBytes} bytes`);

@@ -21,6 +21,6 @@ export const replayed = (): Fault =>
 
 /** Drops what no clock within the allowed difference could show again. */
 export async function forgetOldNonces(control: Control): Promise<void> {
-  const floor = Math.max(0, control.clock.nowS() - 2 * skewMaxS);
-  await control.store.transact((transaction) => forgetNonces(transaction, floor));
+  const horizon = Math.max(0, control.clock.nowS() - 2 * skewMaxS);
+  await control.store.transact((transaction) => forgetNonces(transaction, horizon));
 }

@@ -25,9 +25,14 @@ export async function spendNonce(
   return rows.length === 1 ? "fresh" : "replayed";
 }
 
-/** Forgets the nonces of requests from before `floor`; no such request is accepted from here on. */
-export async function forgetNonces({ db }: Transaction, floor: UnixS): Promise<void> {
-  await db.delete(nonces).where(lt(nonces.createdAt, floor));
+/**
+ * Forgets the nonces of requests from before `horizon`. From here on no request is accepted that is as
+ * old as one of those; a horizon that a wrong clock put too far ahead refuses nothing that is newer.
+ */
+export async function forgetNonces({ db }: Transaction, horizon: UnixS): Promise<void> {
+  const gone = await db.delete(nonces).where(lt(nonces.createdAt, horizon)).returning();
+  if (gone.length === 0) return;
+  const floor = gone.reduce((latest, { createdAt }) => Math.max(latest, createdAt + 1), 0);
   await db
     .update(counters)
     .set({ value: sql`max(${counters.value}, ${floor})` })
