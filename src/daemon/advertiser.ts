@@ -1,6 +1,6 @@
 /**
- * advertiser words what this node says of itself, numbers and signs it. A statement is on disk before
- * it is sent: no number is ever used for two texts.
+ * advertiser words what this node says of itself, numbers and signs it, and sees that the control
+ * server has it. A statement is on disk before it is sent: no number is ever used for two texts.
  */
 import * as v from "valibot";
 import type { Clock } from "../base/clock.ts";
@@ -8,24 +8,47 @@ import { openEnvelope, sealEnvelope, type Envelope } from "../crypto/envelope.ts
 import type { Endpoint } from "../model/ip.ts";
 import type { View } from "../trust/view.ts";
 import { Advertisement, advertisementLifetimeS, advertisementType } from "../wire/advertisement.ts";
+import type { ControlClient } from "./control-client.ts";
 import type { NodeKeys, NodeState } from "./node-state.ts";
 
 /** Said again after this long, so that it never runs out while the node is there. */
 const renewS = advertisementLifetimeS / 4;
 const endpointsMax = 16;
 
-export type Said = Pick<Advertisement, "os" | "software"> & {
+type Said = Pick<Advertisement, "os" | "software"> & {
   readonly endpoints: readonly Endpoint[];
 };
 
+export class Advertiser {
+  readonly #state: NodeState;
+  readonly #clock: Clock;
+  readonly #say: () => Said;
+  /** The payload that the control server took since the stream opened. */
+  #confirmed: string | null = null;
+
+  /** `say` is asked each time, because a host's addresses come and go. */
+  constructor(state: NodeState, clock: Clock, say: () => Said) {
+    this.#state = state;
+    this.#clock = clock;
+    this.#say = say;
+  }
+
+  /** A new stream may lead to a server that has forgotten. */
+  forget(): void {
+    this.#confirmed = null;
+  }
+
+  /** Sends what is to be said now, unless it was taken already. Throws what the client throws. */
+  async advertise(keys: NodeKeys, view: View, client: ControlClient): Promise<void> {
+    const envelope = word(this.#state, keys, view, this.#say(), this.#clock);
+    if (envelope.payload === this.#confirmed) return;
+    await client.advertise(envelope);
+    this.#confirmed = envelope.payload;
+  }
+}
+
 /** What to advertise now: the last statement while it still holds, or a new one. */
-export function advertise(
-  state: NodeState,
-  keys: NodeKeys,
-  view: View,
-  said: Said,
-  clock: Clock,
-): Envelope {
+function word(state: NodeState, keys: NodeKeys, view: View, said: Said, clock: Clock): Envelope {
   const last = readLast(state, keys);
   const issuedAt = clock.nowS();
   const { membership, self } = view;

@@ -11,7 +11,7 @@ import type { TunnelConfig } from "../dataplane/host-state.ts";
 import { type Endpoint, endpointOf } from "../model/ip.ts";
 import type { NodeName } from "../model/names.ts";
 import type { Finding } from "../wire/local-api.ts";
-import { advertise } from "./advertiser.ts";
+import { Advertiser } from "./advertiser.ts";
 import { Belief } from "./belief.ts";
 import type { ControlClient, OpenControlClient } from "./control-client.ts";
 import { ControlLink, type LinkState } from "./control-link.ts";
@@ -40,14 +40,13 @@ export class Node {
   readonly parts: NodeParts;
   readonly belief: Belief;
   readonly reconciler: Reconciler;
+  readonly #advertiser: Advertiser;
   #keys: NodeKeys | null = null;
   #enrollment: Enrollment | null = null;
   #client: ControlClient | null = null;
   #link: ControlLink | null = null;
   /** Why what is on disk cannot be used: then nothing is opened until somebody decides. */
   #damage: Finding | null = null;
-  /** The payload that the control server took since the stream opened. */
-  #confirmed: string | null = null;
   /** Where the host could be reached when it was last looked at. */
   #addresses = "";
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -57,6 +56,11 @@ export class Node {
   constructor(parts: NodeParts) {
     this.parts = parts;
     this.belief = new Belief(parts.state, parts.clock, parts.holdMs);
+    this.#advertiser = new Advertiser(parts.state, parts.clock, () => ({
+      os: parts.os,
+      software: parts.software,
+      endpoints: [...new Set([...parts.endpoints, ...this.#localEndpoints()])],
+    }));
     this.reconciler = new Reconciler(parts.host, parts.clock, parts.log, parts.config);
   }
 
@@ -141,6 +145,7 @@ export class Node {
 
   /** Others changed addresses, routes or links, or this daemon did. */
   onNetworkChange(): void {
+    if (this.#isEnding) return;
     const addresses = this.#localEndpoints().join();
     if (addresses !== this.#addresses) this.#link?.probe();
     this.#addresses = addresses;
@@ -206,7 +211,7 @@ export class Node {
       held: () => this.#held(),
       onMap: (text: string) => this.#inTurn(() => this.#takeMap(text)),
       onOpen: () => {
-        this.#confirmed = null;
+        this.#advertiser.forget();
         return this.#inTurn(() => this.#advertise());
       },
     };
@@ -251,16 +256,7 @@ export class Node {
   async #advertise(): Promise<void> {
     const { view } = this.belief;
     if (view === null || this.#link === null || this.#keys === null) return;
-    const { endpoints, os, software } = this.parts;
-    const said = {
-      os,
-      software,
-      endpoints: [...new Set([...endpoints, ...this.#localEndpoints()])],
-    };
-    const envelope = advertise(this.parts.state, this.#keys, view, said, this.parts.clock);
-    if (envelope.payload === this.#confirmed) return;
-    await this.#openClient().advertise(envelope);
-    this.#confirmed = envelope.payload;
+    await this.#advertiser.advertise(this.#keys, view, this.#openClient());
   }
 
   #localEndpoints(): readonly Endpoint[] {
