@@ -1,0 +1,47 @@
+/** The command line's surroundings as they really are: read once, here only. */
+import * as os from "node:os";
+import { sendEcho } from "../kernel/icmp-echo.ts";
+import { openHost } from "./service-host.ts";
+import type { Stream, Surroundings } from "./surroundings.ts";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export function openSurroundings(env: Env = process.env): Surroundings {
+  return {
+    stdout: streamOf(process.stdout, env),
+    stderr: streamOf(process.stderr, env),
+    readStdin: () => Bun.stdin.text(),
+    readTextFile: (path) => Bun.file(path).text(),
+    login: loginOf(env),
+    clock: {
+      nowS: () => Math.floor(Date.now() / 1_000),
+      monotonicMs: () => performance.now(),
+    },
+    sleep: (ms) => Bun.sleep(ms),
+    sendEcho,
+    host: openHost({ path: process.execPath, isBuilt: Bun.main.startsWith("/$bunfs/") }),
+  };
+}
+
+function streamOf(stream: NodeJS.WriteStream, env: Env): Stream {
+  const isTerminal = stream.isTTY === true;
+  // https://no-color.org: present and not empty, whatever it says.
+  const isRefused = (env["NO_COLOR"] ?? "") !== "" || env["TERM"] === "dumb";
+  return {
+    write: (text) => void stream.write(text),
+    isTerminal,
+    hasColour: isTerminal && !isRefused,
+  };
+}
+
+/** sudo(8) says who called it. Only root can have been called by it, so only root is asked. */
+function loginOf(env: Env): string | null {
+  const caller = env["SUDO_USER"];
+  if (process.getuid?.() === 0 && caller !== undefined && caller !== "") return caller;
+  try {
+    return os.userInfo().username;
+  } catch {
+    // A user without an entry in passwd(5) has no name.
+    return null;
+  }
+}
