@@ -4,13 +4,10 @@ import { commit, version } from "../base/version.ts";
 import { daemonOption, openDaemonClient } from "./client.ts";
 import { type Command, defineCommand, type Entry, type Group } from "./command.ts";
 import { completionsOf, type Offer } from "./completion.ts";
+import { completionScripts } from "./completion-scripts.ts";
 import { describeEntry, renderHelp } from "./help.ts";
-import bash from "./shells/completion.bash" with { type: "text" };
-import fish from "./shells/completion.fish" with { type: "text" };
-import zsh from "./shells/completion.zsh" with { type: "text" };
 import { findEntry } from "./tree.ts";
 
-const shells = { bash, zsh, fish } as const;
 /** Completion must not make a shell wait. */
 const completionMaxMs = 500;
 
@@ -53,7 +50,7 @@ export const completion = defineCommand({
   run: ({ shell }) => {
     if (shell !== "bash" && shell !== "zsh" && shell !== "fish")
       throw new Fault("usage", "the shell is one of: bash, zsh, fish");
-    const script = shells[shell];
+    const script = completionScripts[shell];
     return { document: { shell, script }, raw: script };
   },
 });

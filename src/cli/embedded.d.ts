@@ -1,16 +1,4 @@
-/** embedded lets files be imported as text, which is how they get into the one executable. */
-declare module "*.bash" {
-  const text: string;
-  export = text;
-}
-declare module "*.zsh" {
-  const text: string;
-  export = text;
-}
-declare module "*.fish" {
-  const text: string;
-  export = text;
-}
+/** embedded lets a unit be imported as text, which is how it gets into the one executable. */
 declare module "*.service" {
   const text: string;
   export = text;

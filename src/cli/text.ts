@@ -32,7 +32,7 @@ export function renderTable(
 }
 
 function cellOf(text: string): string {
-  const letters = [...printable(text)];
+  const letters = Array.from(printable(text));
   if (letters.length === 0) return "-";
   return letters.length <= cellMax
     ? letters.join("")
@@ -59,7 +59,7 @@ const quotedMax = 40;
  * is not ASCII spelled out.
  */
 export function quoted(text: string): string {
-  const letters = [...text];
+  const letters = Array.from(text);
   const shown = letters
     .slice(0, quotedMax)
     .map((letter) =>

@@ -58,7 +58,7 @@ export function closest(word: string, known: readonly string[]): string | null {
 /** Levenshtein's: letters added, dropped or exchanged. */
 function distance(left: string, right: string): number {
   let row = Array.from({ length: right.length + 1 }, (_, i) => i);
-  for (const [i, letter] of [...left].entries()) {
+  for (const [i, letter] of Array.from(left).entries()) {
     const next = [i + 1];
     for (let j = 1; j <= right.length; j++) {
       const exchanged = (row[j - 1] ?? 0) + (right[j - 1] === letter ? 0 : 1);
