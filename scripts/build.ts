@@ -48,7 +48,7 @@ async function hashOfSources(): Promise<string> {
   const hasher = new Bun.CryptoHasher("sha256");
   const machinery = ["build", "closed", "run", "runtime"].map((name) => `scripts/${name}.ts`);
   const settings = ["bun.lock", "package.json", "tsconfig.json"];
-  const sources = [...new Glob("src/**/*").scanSync(root), ...machinery, ...settings];
+  const sources = [...new Glob("{src/**/*,systemd/*}").scanSync(root), ...machinery, ...settings];
   for (const path of sources.sort()) {
     hasher.update(`${path}\0${await sha256Of(join(root, path))}\0`);
   }
