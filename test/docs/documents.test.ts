@@ -33,7 +33,7 @@ test.each(mapRejections)("the refusal of a map %s is explained", (code) => {
   expect(section).toContain(`\`${code}\``);
 });
 
-const findings = [...new Glob("src/daemon/*.ts").scanSync(root)].flatMap((path) =>
+const findings = [...new Glob("src/{daemon,cli}/*.ts").scanSync(root)].flatMap((path) =>
   [...read(path).matchAll(/^\s*code: "(\w+)"/gm)].map(([, code = ""]) => code),
 );
 
