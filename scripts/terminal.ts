@@ -14,6 +14,8 @@ export type Typing = {
   /** Leaves the output out of the transcript. */
   readonly isQuiet?: boolean;
   readonly timeoutMs?: number;
+  /** What it reads, and the file that it would come from. */
+  readonly stdin?: { readonly name: string; readonly text: string };
 };
 
 export class Terminal {
@@ -28,10 +30,16 @@ export class Terminal {
   /** Runs a command to its end and returns what it wrote. Throws Fault unless it succeeds. */
   async type(
     argv: readonly string[],
-    { isQuiet = false, timeoutMs = 30_000 }: Typing = {},
+    { isQuiet = false, timeoutMs = 30_000, stdin }: Typing = {},
   ): Promise<string> {
-    this.#transcript.command(this.host.name, argv.map(quoted).join(" "));
-    const { exitCode, stdout, stderr } = await this.host.run(located(argv), { timeoutMs });
+    const typed = argv.map(quoted).join(" ");
+    const source = stdin === undefined ? "" : ` <${stdin.name}`;
+    this.#transcript.command(this.host.name, typed + source);
+    const input = stdin === undefined ? {} : { stdin: stdin.text };
+    const { exitCode, stdout, stderr } = await this.host.run(located(argv), {
+      timeoutMs,
+      ...input,
+    });
     if (exitCode !== 0) {
       const command = `${this.host.name}$ ${argv.join(" ")}`;
       throw new Fault("unavailable", `${command}: exit code ${exitCode}\n${stderr}${stdout}`);

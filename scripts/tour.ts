@@ -22,8 +22,7 @@ import { installedPath, Terminal } from "./terminal.ts";
 import type { Transcript } from "./transcript.ts";
 
 const nodeNames = ["alice", "bob", "carol"] as const;
-const passphraseFile = "/etc/rustynet/credential";
-const tokenFile = "/run/token";
+const passphraseFile = "/etc/rustynet/custody-key";
 const tunnelInterface = "rustynet0";
 const tunnelPort = 51_820;
 const controlPort = 8_443;
@@ -142,7 +141,7 @@ async function join(world: World): Promise<void> {
   );
 }
 
-/** A token by a file that only root reads: on a command line, every user of the host could see it. */
+/** The token goes in by standard input: on a command line, every user of the host could see it. */
 async function joinNode({ transcript, control, services }: World, node: Terminal): Promise<void> {
   const { name } = node.host;
   const daemon = await node.start(["rustynet", "daemon", ...custody]);
@@ -155,9 +154,7 @@ async function joinNode({ transcript, control, services }: World, node: Terminal
   const token = /rnjoin1\.[\w-]+/.exec(await control.type(create, { isQuiet: true }))?.[0];
   if (token === undefined) throw new Fault("unavailable", "credential create printed no token");
   transcript.output(`${token.slice(0, 32)}…`);
-  await node.host.writeFile(tokenFile, `${token}\n`);
-  await node.type(["rustynet", "up", "--token-file", tokenFile]);
-  await node.host.output(["/usr/bin/rm", tokenFile]);
+  await node.type(["rustynet", "up", "-"], { stdin: { name: "token", text: token } });
 }
 
 /** Asked over the daemon's socket, as `rustynet status` does, because it is asked often. */
