@@ -10,6 +10,7 @@ import {
   type RuleName,
   rules,
   type Source,
+  switchedTests,
 } from "./architecture/rules.ts";
 import { codeOnly, tokensOf, withoutComments } from "./architecture/source-text.ts";
 
@@ -26,6 +27,31 @@ test.each(ruleNames)("every file of src %s", (name) => {
     rules[name](source).map((finding) => `src/${source.path}: ${finding}`),
   );
   expect(findings).toEqual([]);
+});
+
+const tests: readonly Source[] = await Promise.all(
+  [...new Glob("**/*.test.ts").scanSync(import.meta.dir)]
+    .sort()
+    .map(async (path) => ({ path, text: await Bun.file(`${import.meta.dir}/${path}`).text() })),
+);
+
+test("every test runs, always", () => {
+  const findings = tests.flatMap((source) =>
+    switchedTests(source).map((finding) => `test/${source.path}: ${finding}`),
+  );
+  expect(findings).toEqual([]);
+});
+
+test.each(["test.only(name, () => {});", "describe.skip(name, () => {});", "test.todo(name);"])(
+  "a test that is switched off, or switches others off, is found: %j",
+  (text) => {
+    expect(switchedTests({ path: "a.test.ts", text })).not.toEqual([]);
+  },
+);
+
+test("a table of tests is none of these", () => {
+  const text = "test.each([1])(name, () => {});";
+  expect(switchedTests({ path: "a.test.ts", text })).toEqual([]);
 });
 
 test("src holds no file but TypeScript and SQL", () => {

@@ -238,3 +238,9 @@ export const rules = {
 } as const satisfies Record<string, (source: Source) => readonly string[]>;
 
 export type RuleName = keyof typeof rules;
+
+/** A test file: its path as `folder/name.test.ts`, below test/. */
+export function switchedTests({ text }: Source): readonly string[] {
+  const uses = codeOnly(text).match(/\b(?:test|it|describe)\s*\.\s*(?:only|skip|todo)\b/g) ?? [];
+  return uses.map((use) => `${use}: every test runs, always`);
+}
