@@ -86,7 +86,8 @@ export class AbuseGuard {
     if (tokens >= 1) return allowed;
     // Asking too early takes nothing and gains nothing.
     buckets.set(key, { tokens, atMs: nowMs });
-    return { kind: "throttled", retryAfterS: Math.ceil((1 - tokens) / perMs / 1_000) };
+    const waitMs = Math.round((1 - tokens) / perMs);
+    return { kind: "throttled", retryAfterS: Math.ceil(waitMs / 1_000) };
   }
 
   /** Makes room by forgetting what would be the same if it were new. Looked at only when full. */

@@ -43,8 +43,22 @@ export async function openControlStore(path: string): Promise<ControlStore> {
       remedy: "make a network first: rustynet control init",
     });
   }
+  await refuseCutOff(path);
   // An empty database is not one that was just made, but one that lost what it held.
   return openDatabase(path, { readwrite: true }, 1);
+}
+
+/**
+ * SQLite takes the end of the file for the end of the database, and reads what was cut off as never
+ * written. The header knows better: page size at 16, number of pages at 28 (sqlite.org/fileformat2).
+ */
+async function refuseCutOff(path: string): Promise<void> {
+  const file = Bun.file(path);
+  const header = await file.slice(0, 100).bytes();
+  if (header.length < 100) throw corrupt(path, "it has no header");
+  const view = new DataView(header.buffer, header.byteOffset);
+  const pageSize = view.getUint16(16) === 1 ? 65_536 : view.getUint16(16);
+  if (file.size < pageSize * view.getUint32(28)) throw corrupt(path, "it was cut off");
 }
 
 function openDatabase(

@@ -149,7 +149,7 @@ test.each([
   expect(await codeOf(node.client().enroll(enrollment))).toBe(code);
 });
 
-test.each([-91, 91])("a request from a clock %d seconds off is refused as such", async (offS) => {
+test.each([-91, 95])("a request from a clock %d seconds off is refused as such", async (offS) => {
   const node = stranger();
   const issuedAt = harness.clock.nowS() + offS;
   const enrollment = node.enrollment(await harness.token(), "node", { issuedAt });

@@ -13,13 +13,15 @@ import { type AbuseLimits, abuseLimitsDefault } from "../../src/control/abuse.ts
 import { makeCertificate } from "../../src/control/certificate.ts";
 import { foundNetwork } from "../../src/control/founding.ts";
 import { type ControlKeys, type RunningControl, startControl } from "../../src/control/serve.ts";
+import { tlsPinOf } from "../../src/control/tls-files.ts";
 import { keygen, type Random, type SigningSecret } from "../../src/crypto/ed25519.ts";
 import { tunnelKeygen } from "../../src/crypto/tunnel-key.ts";
 import { type Envelope, sealEnvelope } from "../../src/crypto/envelope.ts";
 import { type ControlClient, openControlClient } from "../../src/daemon/control-client.ts";
 import { ipv4RangeDefault } from "../../src/membership/addresses.ts";
 import { nodeIdOf } from "../../src/membership/membership.ts";
-import { Nonce, type NodeId } from "../../src/model/ids.ts";
+import { Nonce, type NodeId, type StateRoot } from "../../src/model/ids.ts";
+import type { TlsPin } from "../../src/model/keys.ts";
 import { ApproverName, NodeName, Owner } from "../../src/model/names.ts";
 import { openControlStore } from "../../src/store/control-store.ts";
 import {
@@ -61,6 +63,7 @@ export class Harness {
   );
   readonly limits: AbuseLimits;
   keys: ControlKeys;
+  genesisRoot: StateRoot | undefined;
   #running: RunningControl | null = null;
   readonly #port = freePort();
 
@@ -82,7 +85,8 @@ export class Harness {
       approver,
       control: control.publicKey,
     };
-    await foundNetwork(harness.databasePath, founding, now, random);
+    const { root } = await foundNetwork(harness.databasePath, founding, now, random);
+    harness.genesisRoot = root;
     await harness.serve();
     return harness;
   }
@@ -93,6 +97,10 @@ export class Harness {
 
   get socketPath(): string {
     return join(this.directory, "operator.sock");
+  }
+
+  get pin(): TlsPin {
+    return tlsPinOf(this.keys.certificate);
   }
 
   get running(): RunningControl {
@@ -192,7 +200,7 @@ export class TestNode {
   client(changes: Partial<Parameters<typeof openControlClient>[0]> = {}): ControlClient {
     const { clock, identity, harness } = this;
     const { url } = harness;
-    const { pin } = harness.running.control;
+    const { pin } = harness;
     return openControlClient({ url, pin, identity, clock, random, ...changes });
   }
 
