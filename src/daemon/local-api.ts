@@ -136,6 +136,7 @@ async function readStatus(node: Node): Promise<Status> {
     leaseMs: belief.leaseMs(),
     lifecycle: reconciler.lifecycle,
     problem: reconciler.problem,
+    overlap: reconciler.overlap,
     link: node.link,
     backend: parts.host.backend(),
     config: parts.config,

@@ -43,6 +43,7 @@ export class Reconciler {
   readonly #paths = new Map<NodeId, path.Path>();
   #lifecycle: Lifecycle = initial;
   #problem: Failure | null = null;
+  #overlap: Failure | null = null;
   #failures = 0;
 
   constructor(host: HostPort, clock: Clock, log: Log, config: TunnelConfig) {
@@ -59,6 +60,11 @@ export class Reconciler {
   /** What kept the last attempt from its goal; null when it got there. */
   get problem(): Failure | null {
     return this.#problem;
+  }
+
+  /** A route of somebody else that takes packets from the network, or the network from it. */
+  get overlap(): Failure | null {
+    return this.#overlap;
   }
 
   /** Brings the host to the goal as far as it goes. Returns when to look again, in milliseconds. */
@@ -92,7 +98,9 @@ export class Reconciler {
   async #build(view: View, leaseMs: number): Promise<void> {
     for (let round = 0; round < roundsMax; round++) {
       const found = await this.#host.observe(this.#config);
-      if (found.routes.size === 0) this.#refuseOverlap(view);
+      this.#overlap = this.#findOverlap(view);
+      // Once the mesh is up, cutting it off for a route that came later would help nobody.
+      if (this.#overlap !== null && found.routes.size === 0) throw faultOf(this.#overlap);
       const wanted = this.#intend(view, found, leaseMs);
       const steps = plan(wanted, found);
       if (isEmpty(steps)) return;
@@ -174,16 +182,17 @@ export class Reconciler {
     return chosen;
   }
 
-  #refuseOverlap({ membership }: View): void {
+  #findOverlap({ membership }: View): Failure | null {
     const { ipv4, ipv6 } = membership.state.ranges;
     const conflict = findOverlap([ipv4, ipv6], this.#host.foreignRoutes());
-    if (conflict === null) return;
+    if (conflict === null) return null;
     const { range, route } = conflict;
-    throw new Fault(
-      "route_overlap",
-      `the network uses ${range}, and this host has a route to ${route.cidr} by ${route.interface}`,
-      { remedy: `remove that route, or make the network with another range: control init --range` },
-    );
+    return {
+      area: "host",
+      code: "route_overlap",
+      message: `the network uses ${range}, and this host has a route to ${route.cidr} by ${route.interface}`,
+      remedy: "remove that route, or make the network with another range: control init --range",
+    };
   }
 
   async #remove(event: LifecycleEvent): Promise<void> {
@@ -241,6 +250,9 @@ const notActive = (status: string): Failure => ({
   message: `this node is ${status} in the membership, so the tunnel was removed`,
   remedy: "ask the network's operator; to join anew: rustynet logout --local, rustynet up TOKEN",
 });
+
+const faultOf = ({ message, remedy = "" }: Failure): Fault =>
+  new Fault("route_overlap", message, { remedy });
 
 function failureOf(error: unknown): Failure {
   if (!(error instanceof Fault)) throw error;

@@ -22,6 +22,7 @@ export type Snapshot = {
   readonly leaseMs: number;
   readonly lifecycle: Lifecycle;
   readonly problem: Failure | null;
+  readonly overlap: Failure | null;
   readonly link: LinkState | null;
   readonly backend: { readonly name: string; readonly why: string } | null;
   readonly config: { readonly interface: InterfaceName; readonly listenPort: number };
@@ -95,8 +96,10 @@ const resting: Readonly<Record<DaemonState, Finding | null>> = {
 
 function findingsOf(snapshot: Snapshot, state: DaemonState): Finding[] {
   const findings: Finding[] = [];
-  const { problem, link, backend, found } = snapshot;
-  if (problem !== null && state === "running") findings.push(withRemedy(problem));
+  const { problem, overlap, link, backend, found } = snapshot;
+  if (state === "running")
+    for (const failure of [problem, overlap])
+      if (failure !== null) findings.push(withRemedy(failure));
   if (link !== null && link.reason !== null && state !== "joining") findings.push(link.reason);
   if (backend?.name === "userspace" && state === "running")
     findings.push({ code: "userspace_tunnel", message: backend.why });

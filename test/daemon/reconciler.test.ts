@@ -1,0 +1,159 @@
+import { beforeEach, expect, test } from "bun:test";
+import * as v from "valibot";
+import { silentLog } from "../../src/base/log.ts";
+import { Reconciler } from "../../src/daemon/reconciler.ts";
+import { Cidr } from "../../src/model/ip.ts";
+import { InterfaceName } from "../../src/model/names.ts";
+import type { Envelope } from "../../src/crypto/envelope.ts";
+import { openView, receiveMap, type View } from "../../src/trust/view.ts";
+import { FakeHost } from "../support/fake-host.ts";
+import { idOf, Ledger, nowS, tunnelOf, unwrap } from "../support/world.ts";
+import { HandClock, mapText } from "./world.ts";
+
+const config = {
+  interface: v.parse(InterfaceName, "rustynet0"),
+  listenPort: 51_820,
+  mtuBytes: 1_420,
+  mark: 0,
+};
+const leaseMs = 3_600_000;
+
+const bare = {
+  link: "absent",
+  addresses: new Set<never>(),
+  routes: new Set<never>(),
+  filter: { kind: "absent" },
+  device: null,
+  isAdopted: false,
+} as const;
+
+let clock: HandClock;
+let host: FakeHost;
+let reconciler: Reconciler;
+
+beforeEach(() => {
+  clock = new HandClock();
+  host = new FakeHost(bare, tunnelOf("me").publicKey);
+  reconciler = new Reconciler(host, clock, silentLog, config);
+});
+
+function viewAfter(ledger: Ledger, advertisers: readonly string[]): View {
+  const start = openView(idOf("me"), new Ledger().membership);
+  const envelope = JSON.parse(mapText(ledger, "me", advertisers)) as Envelope;
+  return unwrap(receiveMap(start, envelope, nowS)).view;
+}
+
+const two = viewAfter(new Ledger().admit("me").admit("peer"), ["peer"]);
+const up = (view: View, lease = leaseMs) => ({ kind: "up", view, leaseMs: lease }) as const;
+const sourcesNow = () =>
+  host.kernel.filter.kind === "loaded" ? host.kernel.filter.filter.sources.size : null;
+const leaseNow = () => (host.kernel.filter.kind === "loaded" ? host.kernel.filter.leaseMs : null);
+
+test("from nothing to open, and down to nothing again", async () => {
+  await reconciler.reconcile(up(two));
+  expect(reconciler.lifecycle.kind).toBe("dataplane_applied");
+  expect(host.kernel.link).toBe("up");
+  expect(host.kernel.device?.peers.size).toBe(1);
+  expect([sourcesNow(), leaseNow()]).toEqual([2, leaseMs]);
+  await reconciler.reconcile({ kind: "down" });
+  expect(reconciler.lifecycle.kind).toBe("init");
+  expect(host.kernel).toEqual({ ...bare });
+});
+
+test("a second look changes nothing", async () => {
+  await reconciler.reconcile(up(two));
+  const steps = host.performed.length;
+  await reconciler.reconcile(up(two));
+  expect(host.performed.length).toBe(steps);
+});
+
+test("before the first map nothing is built", async () => {
+  const empty = openView(idOf("me"), new Ledger().admit("me").membership);
+  await reconciler.reconcile(up(empty));
+  expect(host.performed).toEqual([]);
+  expect(reconciler.lifecycle.kind).toBe("init");
+});
+
+test("when trust runs out nobody is let in any more, and the lease ends", async () => {
+  await reconciler.reconcile(up(two));
+  await reconciler.reconcile(up(two, 0));
+  expect([sourcesNow(), leaseNow()]).toEqual([0, 0]);
+  expect(reconciler.lifecycle).toMatchObject({
+    kind: "fail_closed",
+    failure: { area: "trust", code: "hold_expired" },
+  });
+  await reconciler.reconcile(up(two));
+  expect([sourcesNow(), leaseNow()]).toEqual([2, leaseMs]);
+  expect(reconciler.lifecycle.kind).toBe("dataplane_applied");
+});
+
+test("a node that was revoked removes its own tunnel and says why", async () => {
+  await reconciler.reconcile(up(two));
+  const ledger = new Ledger().admit("me").admit("peer").revoke("me");
+  await reconciler.reconcile(up(viewAfter(ledger, ["peer"])));
+  expect(host.kernel).toEqual({ ...bare });
+  expect(reconciler.lifecycle).toMatchObject({ kind: "fail_closed", failure: { code: "revoked" } });
+});
+
+test("an overlapping route is refused before anything is applied", async () => {
+  host.foreign = [{ cidr: v.parse(Cidr, "100.70.0.0/16"), interface: "eth0" }];
+  await reconciler.reconcile(up(two));
+  expect(host.performed).toEqual([]);
+  expect(reconciler.problem?.code).toBe("route_overlap");
+  expect(reconciler.lifecycle.kind).toBe("fail_closed");
+});
+
+test("an overlap that comes later is said, and does not cut the mesh off", async () => {
+  await reconciler.reconcile(up(two));
+  host.foreign = [{ cidr: v.parse(Cidr, "100.70.0.0/16"), interface: "eth0" }];
+  await reconciler.reconcile(up(two));
+  expect(reconciler.lifecycle.kind).toBe("dataplane_applied");
+  expect(reconciler.overlap?.code).toBe("route_overlap");
+});
+
+test("a fault at any step on the way up leaves nothing open, and the next attempt gets there", async () => {
+  const probe = new FakeHost(bare, tunnelOf("me").publicKey);
+  await new Reconciler(probe, clock, silentLog, config).reconcile(up(two));
+  for (let step = 0; step < probe.performed.length; step++) {
+    const failing = new FakeHost(bare, tunnelOf("me").publicKey);
+    const subject = new Reconciler(failing, clock, silentLog, config);
+    failing.failAfter(step);
+    const waitMs = await subject.reconcile(up(two));
+    expect(subject.lifecycle.kind, `step ${step}`).toBe("fail_closed");
+    expect(waitMs).toBeLessThanOrEqual(30_000);
+    const { filter } = failing.kernel;
+    expect(filter.kind === "loaded" ? filter.leaseMs : 0, `step ${step}`).toBe(0);
+    await subject.reconcile(up(two));
+    expect(subject.lifecycle.kind, `step ${step}`).toBe("dataplane_applied");
+  }
+});
+
+test("a change that fails and is undone leaves the last safe state in force", async () => {
+  await reconciler.reconcile(up(two));
+  const before = host.kernel;
+  const ledger = new Ledger().admit("me").admit("peer").admit("third");
+  const three = viewAfter(ledger, ["peer", "third"]);
+  host.failAfter(2);
+  await reconciler.reconcile(up(three));
+  expect(host.kernel).toEqual(before);
+  expect(reconciler.lifecycle.kind).toBe("dataplane_applied");
+  expect(reconciler.problem?.code).toBe("host_failed");
+  await reconciler.reconcile(up(three));
+  expect(reconciler.problem).toBeNull();
+  expect(host.kernel.device?.peers.size).toBe(2);
+});
+
+test("a withdrawal that fails at any step closes the node rather than leaving the door open", async () => {
+  const revoked = viewAfter(new Ledger().admit("me").admit("peer").revoke("peer"), []);
+  for (let step = 0; step < 4; step++) {
+    host = new FakeHost(bare, tunnelOf("me").publicKey);
+    reconciler = new Reconciler(host, clock, silentLog, config);
+    await reconciler.reconcile(up(two));
+    host.failAfter(step);
+    await reconciler.reconcile(up(revoked));
+    expect(leaseNow(), `step ${step}`).toBe(0);
+    expect(reconciler.lifecycle.kind, `step ${step}`).toBe("fail_closed");
+    await reconciler.reconcile(up(revoked));
+    expect([sourcesNow(), leaseNow()], `step ${step}`).toEqual([0, leaseMs]);
+  }
+});
