@@ -7,7 +7,8 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { Fault } from "../base/fault.ts";
 import { encodeUtf8 } from "../base/bytes.ts";
-import { Cidr, Endpoint } from "../model/ip.ts";
+import { Ranges } from "../membership/state.ts";
+import { Endpoint } from "../model/ip.ts";
 import { ApproverName } from "../model/names.ts";
 import { ControlUrl } from "../wire/join-token.ts";
 
@@ -32,7 +33,7 @@ export const NetworkConfig = v.strictObject({
   version: v.literal(1),
   url: ControlUrl,
   listen: Endpoint,
-  range: Cidr,
+  range: Ranges.entries.ipv4,
   approver: ApproverName,
   /** How the keys are kept. Chosen once, at `init`. */
   custody: v.picklist(["plain", "sealed"]),

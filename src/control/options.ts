@@ -3,7 +3,8 @@ import { type ArgsDef, parseArgs, renderUsage } from "citty";
 import * as v from "valibot";
 import { Fault } from "../base/fault.ts";
 import type { LogLevel } from "../base/log.ts";
-import { Cidr, Endpoint } from "../model/ip.ts";
+import { Ranges } from "../membership/state.ts";
+import { Endpoint } from "../model/ip.ts";
 import { ApproverName } from "../model/names.ts";
 import { ControlUrl } from "../wire/join-token.ts";
 import { controlSocketDefault } from "../wire/local-api.ts";
@@ -58,7 +59,7 @@ const InitOptions = v.object({
   ...Shared,
   url: v.optional(ControlUrl),
   listen: v.optional(Endpoint),
-  range: v.optional(Cidr),
+  range: v.optional(Ranges.entries.ipv4),
   name: v.optional(ApproverName),
   "tls-cert": v.optional(Path),
   "tls-key": v.optional(Path),
