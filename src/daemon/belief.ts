@@ -8,6 +8,7 @@ import { err, type Result } from "../base/result.ts";
 import { Envelope } from "../crypto/envelope.ts";
 import { skewMaxS } from "../model/time.ts";
 import { type MapRejection, type Received, receiveMap, type View } from "../trust/view.ts";
+import { mapTextMaxLength } from "../wire/map.ts";
 import type { Enrollment, NodeState } from "./node-state.ts";
 
 export type MapRefusal = MapRejection | { readonly code: "not_an_envelope" };
@@ -39,6 +40,7 @@ export class Belief {
 
   /** Believes one map more, or says why not; then nothing has changed. */
   receive(text: string): Result<Received, MapRefusal> {
+    if (text.length > mapTextMaxLength) return err({ code: "not_an_envelope" });
     const envelope = v.safeParse(Envelope, parseJson(text));
     if (this.#view === null || !envelope.success) return err({ code: "not_an_envelope" });
     const received = receiveMap(this.#view, envelope.output, this.#clock.nowS());

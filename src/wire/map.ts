@@ -19,6 +19,8 @@ export const heartbeatS = 60;
 export const mapItemsMax = 200;
 /** The payload of one map, below what an envelope may hold. */
 export const mapSizeMaxBytes = 768 * 1024;
+/** The text of an envelope around the largest payload that envelopes allow: more is not looked at. */
+export const mapTextMaxLength = 2 << 20;
 
 export const Presence = v.strictObject({
   node: NodeId,

@@ -57,6 +57,7 @@ test("a refused map changes neither the view nor a byte on disk", () => {
   const refused = [
     ["not json", "not_an_envelope"],
     ["{}", "not_an_envelope"],
+    [`${mapText(ledger, "me", [], { generation: 6 })}${" ".repeat(2 << 20)}`, "not_an_envelope"],
     [mapText(ledger, "me", [], { generation: 4 }), "map_older"],
     [mapText(ledger, "peer", [], { generation: 6 }), "audience_mismatch"],
     [mapText(ledger, "me", [], { generation: 6, signedAt: nowS + 91 }), "map_from_future"],
