@@ -4,7 +4,14 @@ import { addSignature } from "../../src/crypto/envelope.ts";
 import { advance, append, found, nodeIdOf } from "../../src/membership/membership.ts";
 import { propose } from "../../src/membership/propose.ts";
 import { reduce } from "../../src/membership/reducer.ts";
-import { genesisState, type Node, nodesMax, withNode } from "../../src/membership/state.ts";
+import {
+  genesisState,
+  type Node,
+  nodeAt,
+  nodeNamed,
+  nodesMax,
+  withNode,
+} from "../../src/membership/state.ts";
 import { Trie } from "../../src/membership/trie.ts";
 import {
   approverOf,
@@ -103,6 +110,19 @@ test("at the limit no node is added, and everything else goes on", () => {
   expect(codeOf(reduce(full, { kind: "add_node", node }, oracle))).toBe("too_many_nodes");
   expect(codeOf(reduce(state, { kind: "add_node", node }, oracle))).toBe("accepted");
   expect(codeOf(reduce(full, { kind: "revoke_node", node: idOf("web") }, oracle))).toBe("accepted");
+});
+
+test("whatever becomes of a revoked node's record, the name that it gave back stays the new node's", () => {
+  const ledger = new Ledger().admit("web").revoke("web").admit("web-2", { name: "web" });
+  const { state } = ledger.membership;
+  const revoked = state.nodes.get(idOf("web"));
+  if (revoked === undefined) throw new Error("a revoked node has a record");
+  const next = withNode(state, {
+    ...revoked,
+    owner: recordOf({ state }, "x", { owner: "bob" }).owner,
+  });
+  expect(nodeNamed(next, revoked.name)?.id).toBe(idOf("web-2"));
+  expect(nodeAt(next, revoked.ipv4)?.id).toBe(idOf("web"));
 });
 
 test("what is proposed is what an approver would sign and a verifier accept", () => {
