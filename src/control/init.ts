@@ -63,13 +63,17 @@ export async function initNetwork(
   surroundings: InitSurroundings,
 ): Promise<Outcome> {
   const places = layout(options["state-dir"]);
+  // What is there is only compared, and its server may be running: that needs no lock.
+  const there = findNetwork(options, places);
+  if (there !== null) return there;
   mkdirSync(options["state-dir"], { recursive: true, mode: 0o700 });
-  using _lock = lockFile(places.lock, "a control server runs on this state directory");
-  const there = readNetworkConfig(places.config);
-  if (there !== null) {
-    refuseOtherAnswers(options, there, places.network);
-    return { kind: "there_already", config: there };
-  }
+  using _lock = lockFile(
+    places.lock,
+    "another program makes a network in this state directory",
+    "let it end, and try again",
+  );
+  const madeMeanwhile = findNetwork(options, places);
+  if (madeMeanwhile !== null) return madeMeanwhile;
   const custody = readPassphrase({
     credentialsDirectory: surroundings.credentialsDirectory,
     passphraseFile: options["passphrase-file"],
@@ -85,6 +89,14 @@ export async function initNetwork(
   renameSync(fresh, places.network);
   nodeDisk.syncDirectory(dirname(places.network));
   return { kind: "made", config, founded };
+}
+
+/** Null when there is none yet. Throws `already_exists` when it was made with other answers. */
+function findNetwork(options: InitOptions, places: ReturnType<typeof layout>): Outcome | null {
+  const config = readNetworkConfig(places.config);
+  if (config === null) return null;
+  refuseOtherAnswers(options, config, places.network);
+  return { kind: "there_already", config };
 }
 
 function configFrom(options: InitOptions, custody: Custody): NetworkConfig {

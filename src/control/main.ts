@@ -88,7 +88,11 @@ async function serve(options: ServeOptions): Promise<void> {
       remedy: "make one first: rustynet control init --url https://HOST:8443",
     });
   }
-  using _lock = lockFile(places.lock, "another control server uses this state directory");
+  using _lock = lockFile(
+    places.lock,
+    "another control server uses this state directory",
+    "end the other one first: systemctl stop rustynet-control",
+  );
   const custody = readPassphrase({
     credentialsDirectory: service.credentialsDirectory,
     passphraseFile: options["passphrase-file"],

@@ -53,10 +53,7 @@ async function run(config: Config): Promise<void> {
     plain: config.plain_keys,
   });
   const state = new NodeState(config.state_dir, random);
-  using _lock = lockFile(
-    join(config.state_dir, "lock"),
-    "another daemon uses this state directory",
-  );
+  using _lock = lockState(config);
   const host = new LinuxHost(
     config.interface,
     config.backend,
@@ -102,6 +99,13 @@ async function run(config: Config): Promise<void> {
   await local.close();
   await node.stop();
 }
+
+const lockState = ({ state_dir }: Config): Disposable =>
+  lockFile(
+    join(state_dir, "lock"),
+    "another daemon uses this state directory",
+    "end the other one first: systemctl stop rustynet",
+  );
 
 const clock: Clock = {
   nowS: () => Math.floor(Date.now() / 1_000),

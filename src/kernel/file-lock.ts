@@ -5,14 +5,12 @@ import { libc } from "./libc.ts";
 
 const exclusiveWithoutWaiting = 2 | 4;
 
-/** Throws Fault `busy` with this message when another process holds the lock. */
-export function lockFile(path: string, busy: string): Disposable {
+/** Throws Fault `busy` with this message and way out when another process holds the lock. */
+export function lockFile(path: string, busy: string, remedy: string): Disposable {
   const fd = openSync(path, "a", 0o600);
   if (libc.flock(fd, exclusiveWithoutWaiting) !== 0) {
     closeSync(fd);
-    throw new Fault("busy", `${busy} (${path} is locked)`, {
-      remedy: "end the other one first: systemctl stop rustynet",
-    });
+    throw new Fault("busy", `${busy} (${path} is locked)`, { remedy });
   }
   return { [Symbol.dispose]: () => closeSync(fd) };
 }

@@ -58,7 +58,11 @@ export async function servePeerHttp<Caller>(
   options: PeerHttpOptions<Caller>,
 ): Promise<PeerHttpServer> {
   const limits = { ...limitsDefault, ...options.limits };
-  const lock = lockFile(`${options.path}.lock`, `another process serves ${options.path}`);
+  const lock = lockFile(
+    `${options.path}.lock`,
+    `another process serves ${options.path}`,
+    `end it first; ss -xlp src ${options.path} shows which one it is`,
+  );
   try {
     return await open(options, limits, lock);
   } catch (error) {
