@@ -4,7 +4,6 @@
  */
 import * as v from "valibot";
 import { Fault, type FaultClass, faultClass } from "../base/fault.ts";
-import { nodeAt } from "../membership/state.ts";
 import type { Status } from "../wire/local-api.ts";
 import {
   type LocalAuthority,
@@ -14,7 +13,7 @@ import {
   localCalls,
 } from "../wire/local-api.ts";
 import type { Node } from "./node.ts";
-import { renderStatus, reportPeers } from "./status.ts";
+import { renderStatus } from "./status.ts";
 
 export type LocalHandlers = {
   readonly [N in LocalCallName]: (input: LocalInput<N>) => Promise<LocalOutput<N>>;
@@ -94,17 +93,14 @@ export function localHandlers(node: Node): LocalHandlers {
   const status = () => node.inTurn(() => readStatus(node));
   return {
     status,
-    whois: ({ ip }) =>
-      node.inTurn(async () => {
-        const { view } = node.belief;
-        const found = view === null ? undefined : nodeAt(view.membership.state, ip);
-        const peers = view === null ? [] : reportPeers(view, null, node.parts.clock.nowS());
-        const report = peers.find((peer) => peer.node === found?.id);
-        if (report !== undefined) return report;
-        throw new Fault("not_found", `${ip} belongs to no other active node of this network`, {
-          remedy: "rustynet peers lists them",
-        });
-      }),
+    whois: async ({ ip }) => {
+      const { peers } = await status();
+      const report = peers.find(({ ipv4, ipv6 }) => ip === ipv4 || ip === ipv6);
+      if (report !== undefined) return report;
+      throw new Fault("not_found", `${ip} belongs to no other active node of this network`, {
+        remedy: "rustynet peers lists them",
+      });
+    },
     up: async ({ token, name }) => {
       await node.up(token, name);
       return status();

@@ -144,7 +144,7 @@ const memberOf = ({ id, name, owner, tags, ipv4, ipv6 }: Member) => ({
   ipv6,
 });
 
-export function reportPeers(view: View, found: Found | null, nowS: UnixS): PeerReport[] {
+function reportPeers(view: View, found: Found | null, nowS: UnixS): PeerReport[] {
   return [...view.membership.state.nodes.values()]
     .filter((node) => node.id !== view.self && node.status === "active")
     .map((node) => reportPeer(view, node, found, nowS))
