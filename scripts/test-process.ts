@@ -1,4 +1,4 @@
-/** test-process runs test files in one process of their own and counts what became of the tests. */
+/** test-process runs test files in processes of their own and counts what became of the tests. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { root } from "./checks.ts";
@@ -11,6 +11,9 @@ export type TestRun = Tally & {
   readonly failures: readonly string[];
   readonly elapsedMs: number;
 };
+
+/** How many processes run tests at the same time. */
+export const processesMax = 2;
 
 /** A process that takes longer hangs in a way that the limit of each test cannot end. */
 const processLimitMs = 10 * 60_000;
@@ -34,7 +37,7 @@ export function endAll(): void {
   for (const child of running) child.kill("SIGTERM");
 }
 
-/** Runs the files in one process. `name` names the report in artifacts/test/. */
+/** Runs the files in a process of their own, or in a few if there are many. `name` names the report in artifacts/test/. */
 export async function runTests(
   files: readonly string[],
   name: string,
@@ -43,7 +46,8 @@ export async function runTests(
   const report = join(root, "artifacts/test", `${name}.xml`);
   await rm(report, { force: true });
   const startedMs = performance.now();
-  const options = ["--only-failures", "--no-orphans", `--timeout=${timeoutMs}`];
+  const many = files.length > 1 ? [`--parallel=${processesMax}`] : [];
+  const options = ["--only-failures", "--no-orphans", `--timeout=${timeoutMs}`, ...many];
   const child = Bun.spawn(
     [
       ...(isRoot ? insulated : []),

@@ -4,7 +4,14 @@ import { join } from "node:path";
 import { Glob } from "bun";
 import { checks, root } from "./checks.ts";
 import { run } from "./run.ts";
-import { endAll, isRoot, runTests, type Tally, type TestRun } from "./test-process.ts";
+import {
+  endAll,
+  isRoot,
+  processesMax,
+  runTests,
+  type Tally,
+  type TestRun,
+} from "./test-process.ts";
 
 type Stage = {
   readonly name: string;
@@ -21,7 +28,6 @@ const kinds = {
 } as const;
 type Kind = keyof typeof kinds;
 
-const processesMax = 2;
 const isColoured = process.stdout.isTTY && process.env["CI"] !== "true";
 const red = (text: string) => (isColoured ? `\u001b[31m${text}\u001b[0m` : text);
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
@@ -53,6 +59,7 @@ function filesOf(kind: Kind, filters: readonly string[]): readonly string[] {
 }
 
 async function runGroup(files: readonly string[], name: string, kind: Kind): Promise<Outcome> {
+  if (files.length > 1) console.log(`  ${files.length} files ...`);
   const result = await runTests(files, name, kinds[kind].timeoutMs);
   const label = files.length === 1 ? files[0] : `${files.length} files`;
   console.log(`  ${label}  ${count(result)}  ${seconds(result.elapsedMs)}`);
