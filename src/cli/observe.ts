@@ -39,7 +39,7 @@ export const status = defineCommand({
   },
 });
 
-const notRunning = ({ state }: Status): Finding => ({
+export const notRunning = ({ state }: Status): Finding => ({
   code: "unavailable",
   message: `the daemon is ${state}`,
   remedy: "rustynet status",
