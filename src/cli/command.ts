@@ -70,6 +70,11 @@ export type Group = {
 
 export type Entry = Command | Group | ModeEntry;
 
+/** Null for a name that is none, also for those that every object has. */
+export function entryNamed({ entries }: Group, name: string): Entry | null {
+  return Object.hasOwn(entries, name) ? (entries[name] ?? null) : null;
+}
+
 export const everywhere = {
   json: { type: "boolean", description: "Print one JSON document, also for errors" },
   help: { type: "boolean", alias: "h", description: "Show this help" },

@@ -8,6 +8,7 @@ import {
   type Arguments,
   type Command,
   type Entry,
+  entryNamed,
   optionNamed,
   positionalsOf,
 } from "./command.ts";
@@ -30,8 +31,8 @@ export function completionsOf(root: Entry, words: readonly string[]): Completion
   for (; at < words.length - 1 && entry.kind === "group"; at++) {
     const name = words[at] ?? "";
     if (name.startsWith("-")) continue;
-    const next: Entry | undefined = entry.entries[name];
-    if (next === undefined) return nothing;
+    const next = entryNamed(entry, name);
+    if (next === null) return nothing;
     entry = next;
   }
   if (entry.kind === "mode") return nothing;

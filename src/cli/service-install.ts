@@ -169,6 +169,8 @@ function programFault(argv: readonly string[], said: string): Fault {
   );
 }
 
+const spoken = { daemon: "daemon", control: "control server" } as const;
+
 export type UninstallOptions = {
   readonly name: ServiceName;
   /** State, keys and custody key go too. */
@@ -180,7 +182,7 @@ export async function uninstall(host: Host, options: UninstallOptions): Promise<
   const { name, isPurge, isDryRun } = options;
   const record = readRecord(host, name);
   if (record === null)
-    throw new Fault("not_found", `no ${name} was installed by this program`, {
+    throw new Fault("not_found", `no ${spoken[name]} was installed by this program`, {
       remedy: "what was set up by hand is taken away by hand",
     });
   const { unit, stateFolder, runtimeFolder } = services[name];
@@ -218,7 +220,7 @@ function removeFile(
   const present = host.read(path);
   if (present === null) return { action: "keep", what: path, detail: "it is gone already" };
   if (path === binaryPath && host.exists(recordPath(otherService(name))))
-    return { action: "keep", what: path, detail: `the ${otherService(name)} needs it` };
+    return { action: "keep", what: path, detail: `the ${spoken[otherService(name)]} needs it` };
   if (path !== binaryPath && sha256(present) !== written)
     return { action: "keep", what: path, detail: "somebody changed it" };
   if (!isDryRun) host.remove(path);

@@ -1,6 +1,6 @@
 /** tree: how words find the command that they mean. */
 import { Fault } from "../base/fault.ts";
-import type { Entry, Group } from "./command.ts";
+import { type Entry, entryNamed, type Group } from "./command.ts";
 import { quoted } from "./text.ts";
 
 /** An entry, what one types to reach it, and the words that are left for it. */
@@ -23,10 +23,8 @@ export function findEntry(root: Group, argv: readonly string[]): Found {
   while (entry.kind === "group") {
     const [name, ...rest] = words;
     if (name === undefined || name.startsWith("-")) break;
-    const next: Entry | undefined = Object.hasOwn(entry.entries, name)
-      ? entry.entries[name]
-      : undefined;
-    if (next === undefined) throw unknownCommand(entry, path, name);
+    const next = entryNamed(entry, name);
+    if (next === null) throw unknownCommand(entry, path, name);
     path.push(name);
     entry = next;
     words = rest;

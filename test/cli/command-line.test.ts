@@ -6,7 +6,7 @@ import { Stage } from "./stage.ts";
 
 const run = async (...argv: readonly string[]) => {
   using stage = new Stage();
-  return stage.runAsIs(argv);
+  return await stage.runAsIs(argv);
 };
 
 describe("a mistake does nothing, exits with 64, and says where to read on", () => {
