@@ -26,7 +26,7 @@ import { ipv4RangeDefault } from "../membership/addresses.ts";
 import type { Membership } from "../membership/membership.ts";
 import { Endpoint, splitEndpoint } from "../model/ip.ts";
 import { ApproverName } from "../model/names.ts";
-import { createFile, nodeDisk } from "../store/disk.ts";
+import { createFile, makeDirectory, nodeDisk } from "../store/disk.ts";
 import { readPassphrase, writeKeyFile } from "../store/key-file.ts";
 import { ControlUrl } from "../wire/join-token.ts";
 import { abuseLimitsDefault } from "./abuse.ts";
@@ -66,7 +66,7 @@ export async function initNetwork(
   // What is there is only compared, and its server may be running: that needs no lock.
   const there = findNetwork(options, places);
   if (there !== null) return there;
-  mkdirSync(options["state-dir"], { recursive: true, mode: 0o700 });
+  makeDirectory(options["state-dir"], 0o700);
   using _lock = lockFile(
     places.lock,
     "another program makes a network in this state directory",

@@ -1,5 +1,4 @@
 /** The control server: makes a network once, then serves it until told to end. */
-import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import type { Clock } from "../base/clock.ts";
@@ -11,6 +10,7 @@ import { lockFile } from "../kernel/file-lock.ts";
 import { notifyReady } from "../kernel/sd-notify.ts";
 import { splitEndpoint } from "../model/ip.ts";
 import { openControlStore } from "../store/control-store.ts";
+import { makeDirectory } from "../store/disk.ts";
 import { readKeyFile, readPassphrase } from "../store/key-file.ts";
 import { filesIn, layout, readNetworkConfig, readServiceEnvironment } from "./config.ts";
 import { initNetwork, type Outcome } from "./init.ts";
@@ -99,7 +99,7 @@ async function serve(options: ServeOptions): Promise<void> {
     plain: config.custody === "plain",
   });
   const keys = readKeys(places.network, config.tls, custody);
-  mkdirSync(dirname(options.socket), { recursive: true, mode: 0o750 });
+  makeDirectory(dirname(options.socket), 0o750);
   const { address, port } = splitEndpoint(options.listen ?? config.listen);
   const log = openServiceLog(options);
   const running = await startControl({

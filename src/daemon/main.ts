@@ -1,5 +1,4 @@
 /** The daemon: puts its parts together, serves the command line, and lives until told to end. */
-import { mkdirSync } from "node:fs";
 import * as os from "node:os";
 import { dirname, join } from "node:path";
 import * as v from "valibot";
@@ -13,6 +12,7 @@ import { lockFile } from "../kernel/file-lock.ts";
 import { servePeerHttp } from "../kernel/peer-http.ts";
 import { notifyReady } from "../kernel/sd-notify.ts";
 import { NodeName } from "../model/names.ts";
+import { makeDirectory } from "../store/disk.ts";
 import { readPassphrase } from "../store/key-file.ts";
 import { type Config, readServiceEnvironment } from "./config.ts";
 import { openControlClient } from "./control-client.ts";
@@ -82,7 +82,7 @@ async function run(config: Config): Promise<void> {
   await node.start();
   const answer = openLocalApi(localHandlers(node));
   // systemd makes it; a daemon that is run by hand makes its own, and peer credentials guard both.
-  mkdirSync(dirname(config.socket), { recursive: true, mode: 0o755 });
+  makeDirectory(dirname(config.socket), 0o755);
   const local = await servePeerHttp({
     path: config.socket,
     mode: 0o660,

@@ -19,6 +19,7 @@ import { TlsPin } from "../model/keys.ts";
 import { Counter, UnixS } from "../model/time.ts";
 import { type AppendLog, openAppendLog } from "../store/append-log.ts";
 import { readStateFile, writeStateFile } from "../store/atomic-file.ts";
+import { makeDirectory } from "../store/disk.ts";
 import { readKeyFile, writeKeyFile } from "../store/key-file.ts";
 import { openView, restoreAdvertisements, type View } from "../trust/view.ts";
 import { ControlUrl } from "../wire/join-token.ts";
@@ -75,7 +76,7 @@ export class NodeState {
   constructor(directory: string, random: Random) {
     this.#directory = directory;
     this.#random = random;
-    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory, 0o700);
   }
 
   /** The keys of this node, made on first use. */

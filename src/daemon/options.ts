@@ -23,7 +23,8 @@ const command = {
   args,
 };
 
-export const renderHelp = (): Promise<string> => renderUsage(command);
+/** Without citty's colours, which it puts into files too. */
+export const renderHelp = async (): Promise<string> => Bun.stripANSI(await renderUsage(command));
 
 /** Options over file over defaults. Throws Fault `usage` or `config_invalid`. */
 export function parseOptions(argv: readonly string[]): Config {

@@ -58,6 +58,11 @@ export const nodeDisk: Disk = {
   },
 };
 
+/** Makes a directory, and those above it, unless it is there. */
+export function makeDirectory(path: string, mode: number): void {
+  faulting("make", path, () => fs.mkdirSync(path, { recursive: true, mode }));
+}
+
 /** Puts a file in place of what has that name, wholly or not at all. Durable when it returns. */
 export function replaceFile(disk: Disk, path: string, bytes: Uint8Array): void {
   faulting("write", path, () => {
