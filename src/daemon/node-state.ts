@@ -108,12 +108,10 @@ export class NodeState {
    * `store_corrupt` when it is not what was acted upon.
    */
   readView(enrollment: Enrollment): View {
-    const membership = this.#replay(enrollment);
     const watermark = this.#read("watermark", Watermark);
+    const membership = this.#replay(enrollment, watermark);
     const view = openView(enrollment.node, membership);
     if (watermark === null) return view;
-    if (membership.state.epoch < watermark.epoch)
-      throw this.#corrupt("the log ends before what was acted upon");
     const { generation, signedAt } = watermark;
     const cached = this.#read("advertisements", Envelopes)?.envelopes ?? [];
     const restored = restoreAdvertisements({ ...view, generation, signedAt }, cached, anyTimeS);
@@ -163,7 +161,8 @@ export class NodeState {
     for (const name of names) fs.rmSync(join(this.#directory, name), { force: true });
   }
 
-  #replay(enrollment: Enrollment): Membership {
+  /** The log leads through the watermark, or it is not the log that was acted upon. */
+  #replay(enrollment: Enrollment, watermark: Watermark | null): Membership {
     const genesis = this.#read("genesis", Genesis);
     if (genesis === null) throw this.#corrupt("the genesis statement is missing");
     const founded = found(genesis.envelope, enrollment.genesis);
@@ -177,7 +176,11 @@ export class NodeState {
       const next = append(membership, entry.output, anyTimeS);
       if (!next.ok) throw this.#corrupt(`entry ${membership.state.epoch + 1}: ${next.error.code}`);
       membership = next.value;
+      if (membership.state.epoch === watermark?.epoch && membership.root !== watermark.root)
+        throw this.#corrupt("the log leads elsewhere than what was acted upon");
     }
+    if (watermark !== null && membership.state.epoch < watermark.epoch)
+      throw this.#corrupt("the log ends before what was acted upon");
     return membership;
   }
 

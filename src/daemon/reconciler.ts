@@ -128,10 +128,15 @@ export class Reconciler {
     }
   }
 
+  /** Takes the lease; where there is no filter that could hold one, the whole device. */
   async #close(): Promise<void> {
-    const filter = (await this.#host.observe(this.#config)).filter;
-    if (filter.kind !== "loaded" || filter.leaseMs === 0) return;
-    await this.#host.perform({ kind: "set_lease", fromMs: filter.leaseMs, toMs: 0 });
+    const found = await this.#host.observe(this.#config);
+    const { filter } = found;
+    if (filter.kind !== "loaded") {
+      for (const step of planRemoval(this.#config, found)) await this.#host.perform(step);
+    } else if (filter.leaseMs > 0) {
+      await this.#host.perform({ kind: "set_lease", fromMs: filter.leaseMs, toMs: 0 });
+    }
   }
 
   #intend(view: View, found: Found, leaseMs: number): Wanted {

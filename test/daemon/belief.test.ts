@@ -119,6 +119,18 @@ test("a log that ends before what was acted upon is refused", () => {
   );
 });
 
+test("a valid log of the same network that is not the one acted upon is refused", () => {
+  using directory = openDirectory();
+  const { belief, clock } = joined(directory.path);
+  belief.receive(mapText(ledger, "me", []));
+  using other = openDirectory();
+  const forked = new Ledger().admit("me").admit("third");
+  openState(other.path).writeJoined(forked.genesis, forked.entries, enrollment);
+  const log = readFileSync(join(other.path, "membership.log"));
+  writeFileSync(join(directory.path, "membership.log"), log);
+  expect(() => reopened(directory.path, clock)).toThrow(/leads elsewhere/);
+});
+
 test.each(["genesis", "enrollment", "watermark", "membership.log", "advertisements"])(
   "one flipped bit in %s and the state is refused as a whole",
   (name) => {

@@ -143,6 +143,17 @@ test("a change that fails and is undone leaves the last safe state in force", as
   expect(host.kernel.device?.peers.size).toBe(2);
 });
 
+test("a device that lost its filter, and cannot be given one, is removed", async () => {
+  await reconciler.reconcile(up(two));
+  host.kernel = { ...host.kernel, filter: { kind: "absent" } };
+  host.failAfter(0);
+  await reconciler.reconcile(up(two));
+  expect(host.kernel.link).toBe("absent");
+  await reconciler.reconcile(up(two));
+  expect(host.kernel.link).toBe("up");
+  expect([sourcesNow(), leaseNow()]).toEqual([2, leaseMs]);
+});
+
 test("a withdrawal that fails at any step closes the node rather than leaving the door open", async () => {
   const revoked = viewAfter(new Ledger().admit("me").admit("peer").revoke("peer"), []);
   for (let step = 0; step < 4; step++) {
