@@ -21,6 +21,8 @@ export type Host = {
   readonly remove: (path: string) => void;
   /** Removes a folder if nothing is in it. */
   readonly removeIfEmpty: (path: string) => void;
+  /** False for the files of a host that is not running. */
+  readonly runsPrograms: boolean;
   /** Runs a program by its arguments, with an empty environment and a time limit. */
   readonly run: (argv: readonly string[], stdin?: Uint8Array) => Promise<Outcome>;
 };
@@ -32,6 +34,7 @@ export function openHost(program: Host["program"]): Host {
     ...filesBelow("/"),
     userId: process.geteuid?.() ?? 0,
     program,
+    runsPrograms: true,
     readProgramFile: () =>
       faulting("read", program.path, () => new Uint8Array(fs.readFileSync(program.path))),
     run: async (argv, stdin) => {
@@ -55,8 +58,13 @@ export function openHost(program: Host["program"]): Host {
 
 /** The same host with another root for its files. Nothing is run there, and no user is asked for. */
 export function hostBelow(host: Host, root: string): Host {
-  const run = () => Promise.resolve({ exitCode: 0, said: "" });
-  return { ...host, ...filesBelow(root), userId: 0, run };
+  return {
+    ...host,
+    ...filesBelow(root),
+    userId: 0,
+    runsPrograms: false,
+    run: ([program]) => Promise.reject(new Error(`${program} cannot be run below ${root}`)),
+  };
 }
 
 function filesBelow(root: string) {

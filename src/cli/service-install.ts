@@ -26,7 +26,7 @@ import {
 
 /** One thing that was done, or with a dry run would be. */
 export type Deed = {
-  readonly action: "write" | "keep" | "remove" | "run";
+  readonly action: "write" | "keep" | "remove" | "run" | "leave";
   readonly what: string;
   /** What a program said, or why something was kept. */
   readonly detail?: string;
@@ -94,7 +94,8 @@ function place(host: Host, { path, mode, bytes }: File, isDryRun: boolean): Deed
 function custodyForm(host: Host, name: ServiceName): CustodyForm {
   if (host.exists(custodyPath(name, "sealed"))) return "sealed";
   if (host.exists(custodyPath(name, "plain"))) return "plain";
-  return host.exists(program.creds) && host.exists(hostKeyPath) ? "sealed" : "plain";
+  const canSeal = host.runsPrograms && host.exists(program.creds) && host.exists(hostKeyPath);
+  return canSeal ? "sealed" : "plain";
 }
 
 const custodySizeBytes = 32;
@@ -152,6 +153,7 @@ const sha256 = (bytes: Uint8Array): string =>
 
 async function runProgram(host: Host, argv: readonly string[], isDryRun: boolean): Promise<Deed> {
   const what = argv.join(" ");
+  if (!host.runsPrograms) return { action: "leave", what };
   if (isDryRun) return { action: "run", what };
   const { exitCode, said } = await host.run(argv);
   if (exitCode !== 0) throw programFault(argv, said);
@@ -204,6 +206,7 @@ export async function uninstall(host: Host, options: UninstallOptions): Promise<
 async function tearDown(host: Host, isDryRun: boolean): Promise<Deed> {
   const argv = [binaryPath, "down"];
   const what = argv.join(" ");
+  if (!host.runsPrograms) return { action: "leave", what };
   if (isDryRun) return { action: "run", what };
   const { exitCode, said } = await host.run(argv);
   // A daemon that does not run cannot be told, which is no reason to keep its files.

@@ -43,7 +43,7 @@ const installCommand = defineCommand({
     const url = given.url === undefined ? null : parseUrl(name, given.url);
     const isDryRun = given["dry-run"];
     const place = hostFor(host, given.root, isDryRun);
-    const isStarted = given.start && given.root === undefined;
+    const isStarted = given.start;
     const deeds = await install(place, { name, url, isStarted, isDryRun });
     return reportOf(name, deeds, isDryRun, nextCommands(name, url, isStarted));
   },
@@ -94,12 +94,14 @@ function hostFor(host: Host, root: string | undefined, isDryRun: boolean): Host 
   return host;
 }
 
-const verb = { write: "wrote", keep: "kept", remove: "removed", run: "ran" } as const;
+const leave = "left for that host to run:";
+const verb = { write: "wrote", keep: "kept", remove: "removed", run: "ran", leave };
 const verbDry = {
   write: "would write",
   keep: "would keep",
   remove: "would remove",
   run: "would run",
+  leave,
 };
 
 function reportOf(

@@ -29,6 +29,7 @@ function fakeHost(changes: Partial<Host> = {}): Host & { readonly ran: string[] 
   return {
     ...hostBelow(openHost({ path: "/opt/rustynet", isBuilt: true }), root),
     readProgramFile: () => new TextEncoder().encode(binary),
+    runsPrograms: true,
     run: (argv) => {
       ran.push(argv.join(" "));
       return Promise.resolve({ exitCode: 0, said: "" });
@@ -230,8 +231,14 @@ next: rustynet up -   (and paste the join token)
   test("below another root it writes files, runs nothing, and wants no root", async () => {
     const host = fakeHost({ userId: 1_000 });
     const other = join(root, "image");
-    const { exit } = await runOn(host, "install", "--root", other, "--start");
+    put("/image/usr/bin/systemd-creds");
+    put("/image/var/lib/systemd/credential.secret");
+    const { exit, out } = await runOn(host, "install", "--root", other, "--start");
     expect(exit).toBe(0);
+    expect(out).toContain("left for that host to run: /usr/bin/systemctl daemon-reload\n");
+    expect(out).not.toContain("ran ");
+    rmSync(join(other, "usr/bin"), { recursive: true });
+    rmSync(join(other, "var"), { recursive: true });
     expect(host.ran).toEqual([]);
     expect(filesBelow()).toEqual(daemonFiles.map((path) => `/image${path}`));
   });

@@ -162,5 +162,6 @@ const noHost: Host = {
   mode: refuse,
   remove: refuse,
   removeIfEmpty: refuse,
+  runsPrograms: false,
   run: refuse,
 };
