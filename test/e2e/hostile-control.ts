@@ -79,13 +79,15 @@ export class HostileControl {
     return this.#stop();
   }
 
-  /** The node's newest stream, once it has said what it holds. */
-  async victim(key: SigningKey): Promise<Victim> {
+  /** The node's newest stream, once it has said what it holds; one opened later than `before`. */
+  async victim(key: SigningKey, before?: Victim): Promise<Victim> {
     const found = await waitFor(
       `a stream of ${nodeIdOf(key).slice(0, 8)}`,
       async () => {
         const streams = v.parse(v.array(Stream), await this.#ask("/streams"));
-        const last = streams.findLast((stream) => stream.key === key && stream.isOpen);
+        const last = streams.findLast(
+          ({ id, key: by, isOpen }) => by === key && isOpen && id > (before?.id ?? -1),
+        );
         return last?.hello?.kind === "hello" ? { id: last.id, hello: last.hello } : null;
       },
       { deadlineMs: 40_000, pollMs: 20 },

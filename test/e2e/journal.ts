@@ -45,7 +45,9 @@ export class Journal {
 }
 
 const isService = (argv: readonly string[]): boolean =>
-  argv.includes("daemon") || (argv.includes("control") && !argv.includes("init"));
+  argv.includes("daemon") ||
+  argv.some((each) => each.endsWith("false-control.ts")) ||
+  (argv.includes("control") && !argv.includes("init"));
 
 /** What a program said, for the message of a test that expected something else. */
 export const wordsOf = ({ exitCode, stdout, stderr }: Finished): string =>

@@ -3,7 +3,7 @@
  * call without looking, and says what it is told to over a Unix socket.
  * Usage: false-control PORT CERTIFICATE_FILE KEY_FILE SOCKET [UPSTREAM_URL]
  */
-import { appendFileSync } from "node:fs";
+export {};
 
 const [port = "8443", certificate = "", key = "", socket = "", upstream = ""] =
   process.argv.slice(2);
@@ -93,5 +93,4 @@ Bun.serve({
   },
 });
 
-/** Every byte that comes in before or after a handshake would be a call: none is, and this is shown. */
-appendFileSync("/dev/stdout", `{"event":"listening","port":${server.port}}\n`);
+console.log(JSON.stringify({ event: "listening", port: server.port }));
