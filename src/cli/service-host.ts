@@ -3,7 +3,11 @@ import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { Fault } from "../base/fault.ts";
 
-export type Outcome = { readonly exitCode: number; readonly said: string };
+export type Outcome = {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+};
 
 export type Host = {
   readonly userId: number;
@@ -46,12 +50,12 @@ export function openHost(program: Host["program"]): Host {
         cwd: "/",
         timeout: runMaxMs,
       });
-      const [out, error, exitCode] = await Promise.all([
+      const [stdout, stderr, exitCode] = await Promise.all([
         child.stdout.text(),
         child.stderr.text(),
         child.exited,
       ]);
-      return { exitCode, said: out + error };
+      return { exitCode, stdout, stderr };
     },
   };
 }

@@ -8,7 +8,7 @@ import { Fault } from "../base/fault.ts";
 import { Secret } from "../base/secret.ts";
 import { version } from "../base/version.ts";
 import type { ControlUrl } from "../wire/join-token.ts";
-import type { Host } from "./service-host.ts";
+import type { Host, Outcome } from "./service-host.ts";
 import {
   binaryPath,
   custodyPath,
@@ -122,8 +122,9 @@ async function custodyBytes(host: Host, form: CustodyForm): Promise<Uint8Array> 
   if (form === "plain") return secret.expose((bytes) => bytes.slice());
   const outcome = await secret.expose((bytes) => host.run(sealArgv, bytes));
   secret.wipe();
-  if (outcome.exitCode === 0) return encodeUtf8(outcome.said);
-  throw programFault(sealArgv, outcome.said);
+  // What it says besides the sealed key goes to its standard error.
+  if (outcome.exitCode === 0 && outcome.stdout !== "") return encodeUtf8(outcome.stdout);
+  throw programFault(sealArgv, wordsOf(outcome));
 }
 
 function writeRecord(host: Host, name: ServiceName, files: readonly File[]): void {
@@ -155,13 +156,16 @@ async function runProgram(host: Host, argv: readonly string[], isDryRun: boolean
   const what = argv.join(" ");
   if (!host.runsPrograms) return { action: "leave", what };
   if (isDryRun) return { action: "run", what };
-  const { exitCode, said } = await host.run(argv);
-  if (exitCode !== 0) throw programFault(argv, said);
-  return { action: "run", what, ...(said.trim() === "" ? {} : { detail: said.trim() }) };
+  const outcome = await host.run(argv);
+  const words = wordsOf(outcome);
+  if (outcome.exitCode !== 0) throw programFault(argv, words);
+  return { action: "run", what, ...(words === "" ? {} : { detail: words }) };
 }
 
+const wordsOf = ({ stdout, stderr }: Outcome): string => `${stdout}${stderr}`.trim();
+
 function programFault(argv: readonly string[], said: string): Fault {
-  const words = said.trim().replaceAll(/\s*\n\s*/g, "; ");
+  const words = said.replaceAll(/\s*\n\s*/g, "; ");
   return new Fault(
     "host_failed",
     `${argv.join(" ")} failed: ${words === "" ? "no reason given" : words}`,
@@ -208,9 +212,9 @@ async function tearDown(host: Host, isDryRun: boolean): Promise<Deed> {
   const what = argv.join(" ");
   if (!host.runsPrograms) return { action: "leave", what };
   if (isDryRun) return { action: "run", what };
-  const { exitCode, said } = await host.run(argv);
+  const outcome = await host.run(argv);
   // A daemon that does not run cannot be told, which is no reason to keep its files.
-  const detail = exitCode === 0 ? "" : `the daemon was not told: ${said.trim()}`;
+  const detail = outcome.exitCode === 0 ? "" : `the daemon was not told: ${wordsOf(outcome)}`;
   return { action: "run", what, ...(detail === "" ? {} : { detail }) };
 }
 

@@ -32,7 +32,7 @@ function fakeHost(changes: Partial<Host> = {}): Host & { readonly ran: string[] 
     runsPrograms: true,
     run: (argv) => {
       ran.push(argv.join(" "));
-      return Promise.resolve({ exitCode: 0, said: "" });
+      return Promise.resolve({ exitCode: 0, stdout: "", stderr: "" });
     },
     ran,
     ...changes,
@@ -148,7 +148,8 @@ next: rustynet up -   (and paste the join token)
     const host = fakeHost({
       run: (argv, stdin) => {
         if (stdin !== undefined) given.push(new TextDecoder().decode(stdin));
-        return Promise.resolve({ exitCode: 0, said: argv[1] === "encrypt" ? "c2VhbGVk\n" : "" });
+        const stdout = argv[1] === "encrypt" ? "c2VhbGVk\n" : "";
+        return Promise.resolve({ exitCode: 0, stdout, stderr: "not on encrypted media" });
       },
     });
     const { out } = await runOn(host, "install");
@@ -190,7 +191,7 @@ next: rustynet up -   (and paste the join token)
 
   test("a program that fails ends it, in that program's words", async () => {
     const host = fakeHost({
-      run: () => Promise.resolve({ exitCode: 1, said: "No such\n  unit\u001b[2J\n" }),
+      run: () => Promise.resolve({ exitCode: 1, stdout: "", stderr: "No such\n  unit\u001b[2J\n" }),
     });
     const { exit, err } = await runOn(host, "install");
     expect(exit).toBe(75);
