@@ -22,8 +22,10 @@ export type Throughput = {
 export type IperfOptions = {
   readonly seconds?: number;
   readonly streams?: number;
-  /** Sends datagrams at this rate; without it TCP as fast as it goes. */
+  /** Sends datagrams at this rate, 0 for as fast as it goes; without it TCP. */
   readonly udpBitsPerSecond?: number;
+  /** Payload of each datagram; without it as large as the path carries. */
+  readonly datagramBytes?: number;
   /** From the server to the client. */
   readonly isReverse?: boolean;
 };
@@ -36,12 +38,19 @@ export async function iperf(
   client: Host,
   server: Host,
   address: string,
-  { seconds = 1, streams = 1, udpBitsPerSecond, isReverse = false }: IperfOptions = {},
+  {
+    seconds = 1,
+    streams = 1,
+    udpBitsPerSecond,
+    datagramBytes,
+    isReverse = false,
+  }: IperfOptions = {},
 ): Promise<Throughput> {
   assert(Number.isInteger(seconds) && seconds > 0, "iperf3 takes a fraction of a second for ever");
   const listener = await server.spawn([program, "-s", "-1", "-p", port, "--forceflush"]);
   await listener.waitForLine("Server listening");
   const udp = udpBitsPerSecond === undefined ? [] : ["-u", "-b", String(udpBitsPerSecond)];
+  const length = datagramBytes === undefined ? [] : ["-l", String(datagramBytes)];
   const argv = [
     program,
     "-J",
@@ -55,7 +64,9 @@ export async function iperf(
     String(streams),
   ];
   const timeoutMs = 10_000 + seconds * 2_000;
-  const json = await client.output([...argv, ...udp, ...(isReverse ? ["-R"] : [])], { timeoutMs });
+  const json = await client.output([...argv, ...udp, ...length, ...(isReverse ? ["-R"] : [])], {
+    timeoutMs,
+  });
   await listener.stop();
   const { sum_received: received, sum } = v.parse(Report, JSON.parse(json)).end;
   const counted = sum ?? received ?? { bits_per_second: 0, bytes: 0 };

@@ -1,0 +1,21 @@
+/** catalogue is every case there is, in the order of a full run. */
+import type { Case } from "./bench.ts";
+import { binary } from "./cases/binary.ts";
+import { change } from "./cases/change.ts";
+import { fleet } from "./cases/fleet.ts";
+import { idle } from "./cases/idle.ts";
+import { join } from "./cases/join.ts";
+import { reconnect } from "./cases/reconnect.ts";
+import { revoke } from "./cases/revoke.ts";
+import { throughput } from "./cases/throughput.ts";
+
+export const catalogue: readonly Case[] = [
+  binary,
+  join,
+  change,
+  revoke,
+  reconnect,
+  throughput,
+  idle,
+  fleet,
+];
