@@ -15,6 +15,8 @@ export interface HostPort {
   foreignRoutes(): readonly ForeignRoute[];
   /** Where other hosts may reach this one, outside the tunnel. */
   localAddresses(config: TunnelConfig): readonly LocalAddress[];
+  /** After this host's own addresses have changed: has the tunnel send from those it has now. */
+  renewSources(): Promise<void>;
   /** Which tunnel backend is in use and why; null until there is one. */
   backend(): { readonly name: string; readonly why: string } | null;
 }

@@ -112,6 +112,17 @@ export class LinuxHost implements HostPort {
     return listUnderlayAddresses(this.#socket, this.#interface);
   }
 
+  /**
+   * The program keeps to the address that a peer answered at last, even when it is gone, until its next
+   * handshake 15 s later, or until it is told again where the peer is. The kernel looks each time.
+   */
+  async renewSources(): Promise<void> {
+    if (this.#backend?.name() !== "userspace") return;
+    const { peers } = await this.#backend.observe();
+    for (const peer of peers.values())
+      if (peer.endpoint !== null) await this.#backend.configurePeer(peer);
+  }
+
   backend(): { readonly name: string; readonly why: string } | null {
     return this.#chosen;
   }

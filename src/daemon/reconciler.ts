@@ -45,6 +45,8 @@ export class Reconciler {
   #problem: Failure | null = null;
   #overlap: Failure | null = null;
   #failures = 0;
+  /** This host's own addresses when it was last looked at; null before that. */
+  #addresses: string | null = null;
 
   constructor(host: HostPort, clock: Clock, log: Log, config: TunnelConfig) {
     this.#host = host;
@@ -96,6 +98,7 @@ export class Reconciler {
   }
 
   async #build(view: View, leaseMs: number): Promise<void> {
+    await this.#followMove();
     for (let round = 0; round < roundsMax; round++) {
       const found = await this.#host.observe(this.#config);
       this.#overlap = this.#findOverlap(view);
@@ -114,6 +117,13 @@ export class Reconciler {
     throw new Fault("host_failed", "the host does not stay as it was made", {
       remedy: "find what else changes the tunnel's interface, routes or rules",
     });
+  }
+
+  async #followMove(): Promise<void> {
+    const local = this.#host.localAddresses(this.#config);
+    const addresses = local.map(({ address }) => address).join();
+    if (this.#addresses !== null && this.#addresses !== addresses) await this.#host.renewSources();
+    this.#addresses = addresses;
   }
 
   /** What could not be withdrawn step by step is closed as a whole. */

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from "bun:test";
 import * as v from "valibot";
 import { silentLog } from "../../src/base/log.ts";
 import { Reconciler } from "../../src/daemon/reconciler.ts";
-import { Cidr } from "../../src/model/ip.ts";
+import { Cidr, IpAddress } from "../../src/model/ip.ts";
 import { InterfaceName } from "../../src/model/names.ts";
 import type { Envelope } from "../../src/crypto/envelope.ts";
 import { openView, receiveMap, type View } from "../../src/trust/view.ts";
@@ -65,6 +65,23 @@ test("a second look changes nothing", async () => {
   const steps = host.performed.length;
   await reconciler.reconcile(up(two));
   expect(host.performed.length).toBe(steps);
+});
+
+test("a host with another address has its tunnel send from there, once", async () => {
+  const [here, there] = ["192.0.2.1", "192.0.2.9"].map((address) => ({
+    address: v.parse(IpAddress, address),
+    network: v.parse(Cidr, "192.0.2.0/24"),
+  }));
+  if (here === undefined || there === undefined) throw new Error("two addresses");
+  const renewalsAt = async (local: typeof host.local): Promise<number> => {
+    host.local = local;
+    await reconciler.reconcile(up(two));
+    return host.renewals;
+  };
+  expect(await renewalsAt([here])).toBe(0);
+  expect(await renewalsAt([here])).toBe(0);
+  expect(await renewalsAt([there])).toBe(1);
+  expect(await renewalsAt([there])).toBe(1);
 });
 
 test("before the first map nothing is built", async () => {

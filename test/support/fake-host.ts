@@ -23,6 +23,8 @@ export class FakeHost implements HostPort {
   kernel: Kernel;
   foreign: readonly ForeignRoute[] = [];
   local: readonly LocalAddress[] = [];
+  /** How often the tunnel was told that the host has moved. */
+  renewals = 0;
   /** Every step that was performed, undone ones included. */
   readonly performed: Step[] = [];
   readonly #ownKey: TunnelKey;
@@ -59,6 +61,10 @@ export class FakeHost implements HostPort {
 
   localAddresses(): readonly LocalAddress[] {
     return this.local;
+  }
+
+  async renewSources(): Promise<void> {
+    this.renewals++;
   }
 
   backend(): { readonly name: string; readonly why: string } | null {
