@@ -22,8 +22,8 @@ export class LiveNetwork {
     for (let epoch = 1; epoch <= ledger.entries.length; epoch++) this.#adopt(epoch);
   }
 
-  admit(label: string, owner = "alice"): this {
-    this.ledger.admit(label, { owner });
+  admit(label: string, owner = "alice", changes: Parameters<Ledger["admit"]>[1] = {}): this {
+    this.ledger.admit(label, { owner, ...changes });
     this.#adopt(this.ledger.entries.length);
     return this;
   }
