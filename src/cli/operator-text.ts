@@ -66,6 +66,10 @@ export function renderNodes(nodes: readonly NodeReport[], nowS: number): readonl
   );
 }
 
+/** Ids are recognised by their beginning, which every command takes; the JSON has all of them. */
+const shorten = (subject: string): string =>
+  /^[0-9a-f]{32,}$/.test(subject) ? subject.slice(0, idDigits) : subject;
+
 function wordPresence({ presence, lastSeenAt }: NodeReport, nowS: number): string {
   if (presence !== "offline" || lastSeenAt === null) return presence;
   return `offline for ${renderSpan(nowS - lastSeenAt)}`;
@@ -87,7 +91,7 @@ export function renderAudit(records: readonly AuditRecord[], isIntact: boolean):
       renderMoment(at),
       actor,
       event,
-      subject,
+      shorten(subject),
       detail,
     ]),
   );

@@ -18,7 +18,8 @@ const digestDigits = 12;
 export function renderStatus(status: Status, nowS: number): readonly Line[] {
   return [
     ...renderSummary(status, nowS),
-    ...(hasPaths[status.state] ? ["", ...renderPeers(status.peers, nowS)] : []),
+    // Where nothing passes nobody is reached, and a table of paths would say otherwise.
+    ...(status.state === "running" ? ["", ...renderPeers(status.peers, nowS)] : []),
     ...renderFindings(status.findings),
   ];
 }
@@ -37,16 +38,6 @@ const stateTone = {
   closed: "bad",
   restricted: "bad",
 } as const satisfies Record<Status["state"], Tone>;
-
-/** Where nothing passes, nobody is reached, and a table of paths would say otherwise. */
-const hasPaths = {
-  logged_out: true,
-  stopped: false,
-  joining: true,
-  running: true,
-  closed: false,
-  restricted: false,
-} as const satisfies Record<Status["state"], boolean>;
 
 function renderSummary(status: Status, nowS: number): readonly Line[] {
   const { state, reason, self, network } = status;

@@ -186,11 +186,13 @@ describe("audit", () => {
   };
 
   test("shows the trail, and the verdict last", () => {
-    expect(textOf(renderAudit([record], true))).toBe(
+    const long = { ...record, sequence: 2, subject: "ab".repeat(32), detail: "" };
+    expect(textOf(renderAudit([record, long], true))).toBe(
       `\
 NO  AT                    ACTOR  EVENT               SUBJECT           DETAIL
  1  2026-11-21 04:00 UTC  uid 0  credential_created  5e5e5e5e5e5e5e5e  owner alice\\u{a}forged line
-# 1 record, the chain is intact`,
+ 2  2026-11-21 04:00 UTC  uid 0  credential_created  abababababab      -
+# 2 records, the chain is intact`,
     );
   });
 

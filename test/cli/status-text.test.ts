@@ -30,9 +30,7 @@ test("logged out: why, and the next step", () => {
   expect(textOf(loggedOut)).toBe(
     `\
 logged_out this host belongs to no network
-           next: rustynet up TOKEN
-
-no peers yet; on the control server's host a token is made: rustynet credential create`,
+           next: rustynet up TOKEN`,
   );
 });
 
@@ -78,6 +76,19 @@ test.each(["stopped", "closed", "restricted"] as const)(
     expect(textOf({ ...running, state })).not.toContain("direct 192.0.2.1:51820");
   },
 );
+
+test.each(["logged_out", "stopped", "joining", "closed", "restricted"] as const)(
+  "%s: no path is shown, for nothing passes",
+  (state) => {
+    expect(textOf({ ...running, state })).not.toContain("direct");
+  },
+);
+
+test("alone in its network: how another one is invited", () => {
+  expect(textOf({ ...running, peers: [] })).toEndWith(
+    "\n\nno peers yet; on the control server's host a token is made: rustynet credential create",
+  );
+});
 
 test("findings come last, behind a mark, each with the command that mends it", () => {
   const findings = [
