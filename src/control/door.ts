@@ -17,12 +17,16 @@ export const networkDoor = (control: Control, address: string): Door => ({
   identify: (request, body) => identify(control, request, body, address),
 });
 
-/** Throws when a signature is there and does not prove an active member; without one it is anyone. */
+/**
+ * Throws when a signature is there and does not prove a member whom `refuse` lets pass; without a
+ * signature it is anyone.
+ */
 export async function identify(
   control: Control,
   request: Request,
   body: Uint8Array,
   address: string,
+  refuse: (node: Node) => void = refuseInactive,
 ): Promise<Anyone | Member> {
   const { headers, method } = request;
   if (headers.get("signature-input") === null) return { kind: "anyone", address };
@@ -37,14 +41,22 @@ export async function identify(
   if (!verified.ok) throw refusalOf(verified.error);
   const node = memberWithKey(control, verified.value.key);
   if (node === undefined) throw refusalOf({ code: "key_unknown", key: verified.value.key });
-  if (node.status === "revoked") throw revoked();
-  if (node.status !== "active") {
-    throw new Fault("permission_denied", `this node is ${node.status}`, {
-      remedy: "ask an owner of the network",
-    });
-  }
+  refuse(node);
   await spend(control, verified.value);
   return { kind: "member", node, address };
+}
+
+function refuseInactive(node: Node): void {
+  if (node.status === "revoked") throw revoked();
+  refuseQuarantined(node);
+}
+
+/** A node that was expelled while it was away may come once more: to be told so, by the log. */
+export function refuseQuarantined({ status }: Node): void {
+  if (status !== "quarantined") return;
+  throw new Fault("permission_denied", `this node is ${status}`, {
+    remedy: "ask an owner of the network",
+  });
 }
 
 export const revoked = (): Fault =>

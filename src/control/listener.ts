@@ -10,7 +10,7 @@ import { mapStreamPath } from "../wire/control-api.ts";
 import { closeCode, StreamReport } from "../wire/map.ts";
 import { bodyMaxBytes, type Door, refusalResponse, respondToError } from "./api.ts";
 import type { Control } from "./control.ts";
-import { identify, networkDoor } from "./door.ts";
+import { identify, networkDoor, refuseQuarantined, revoked } from "./door.ts";
 
 /** BoringSSL's number for TLS 1.3. The name that Bun's types suggest is refused or ignored. */
 const tls13 = 0x0304;
@@ -113,7 +113,7 @@ async function upgrade(
     const { status, headers } = { status: 405, headers: { allow: "GET" } };
     return Response.json({ code: fault.code, message: fault.message }, { status, headers });
   }
-  const caller = await identify(control, request, new Uint8Array(), address);
+  const caller = await identify(control, request, new Uint8Array(), address, refuseQuarantined);
   if (caller.kind !== "member") {
     throw new Fault("permission_denied", "this call needs a member", {
       remedy: "sign the request with the identity key of an active node",
@@ -121,6 +121,7 @@ async function upgrade(
   }
   const data = { node: caller.node.id, credit: reportsBurst, creditAtMs: 0 };
   if (server.upgrade(request, { data })) return undefined;
+  if (caller.node.status === "revoked") throw revoked();
   const fault = new Fault("usage", "the map stream is a WebSocket", { remedy: "upgrade" });
   return refusalResponse(fault, 426);
 }

@@ -33,8 +33,9 @@ export function maySee(state: State, viewer: NodeId, other: NodeId): boolean {
 export function mapSince(network: Network, held: Held, audience: NodeId, now: UnixS): MapPart {
   const room = { items: mapItemsMax, bytes: mapSizeMaxBytes - frameMaxBytes };
   const entries: string[] = [];
+  const last = network.lastEpochFor(audience);
   let { epoch } = held;
-  for (; epoch < network.state.epoch; epoch++) {
+  for (; epoch < last; epoch++) {
     const text = network.entries[epoch]?.text ?? "";
     if (!take(room, text)) break;
     entries.push(text);
@@ -42,7 +43,7 @@ export function mapSince(network: Network, held: Held, audience: NodeId, now: Un
   const head = network.headAt(epoch) ?? network.head;
   const log = { since: held, head, entries };
   // An advertisement is verified against the state that admits its node: the whole log goes first.
-  if (epoch < network.state.epoch)
+  if (epoch < last)
     return { ...log, generation: held.generation, advertisements: [], isLast: false };
 
   room.items = mapItemsMax;

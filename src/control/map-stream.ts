@@ -157,6 +157,9 @@ export class MapStreams {
       return;
     }
     stream.held = held;
+    // One that was expelled and knows it is not told again: it would come back for it without end.
+    if (held.epoch >= network.lastEpochFor(stream.node)) this.#dismiss(stream);
+    if (this.#streams.get(stream.node) !== stream) return;
     this.presence.set(stream.node, "online", clock.nowS());
     this.#see(stream.node);
     this.#pump(stream);

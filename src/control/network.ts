@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { decodeBase64, decodeUtf8 } from "../base/bytes.ts";
 import type { Envelope } from "../crypto/envelope.ts";
 import { append, found, type Membership, type Rejection } from "../membership/membership.ts";
-import type { LogEntry } from "../membership/update.ts";
+import { type LogEntry, Update } from "../membership/update.ts";
 import type { NodeId, StateRoot } from "../model/ids.ts";
 import type { TunnelKey } from "../model/keys.ts";
 import type { Counter, UnixS } from "../model/time.ts";
@@ -37,6 +37,8 @@ export class Network {
   readonly #entries: LogItem[] = [];
   readonly #advertised = new Map<NodeId, AdvertisedItem>();
   readonly #nodeByTunnelKey = new Map<TunnelKey, NodeId>();
+  /** The epoch at which each expelled node was expelled. */
+  readonly #expelledAt = new Map<NodeId, Counter>();
   /** Every advertisement in the order of generations, with those that were replaced since. */
   #history: AdvertisedItem[] = [];
   #listeners: (() => void)[] = [];
@@ -73,6 +75,11 @@ export class Network {
     return this.#entries[epoch - 1]?.head;
   }
 
+  /** How far a node is told the log: to its own end if it was expelled, for the rest is not its business. */
+  lastEpochFor(node: NodeId): Counter {
+    return this.#expelledAt.get(node) ?? this.state.epoch;
+  }
+
   advertised(node: NodeId): AdvertisedItem | undefined {
     return this.#advertised.get(node);
   }
@@ -98,6 +105,8 @@ export class Network {
   adoptEntry(membership: Membership, entry: LogEntry, generation: Counter): void {
     this.#membership = membership;
     this.#entries.push({ head: this.head, entry, text: textOfEntry(entry) });
+    const { operation } = v.parse(Update, payloadOf(entry.envelope));
+    if (operation.kind === "revoke_node") this.#expelledAt.set(operation.node, this.state.epoch);
     this.#grow(generation);
   }
 
@@ -188,9 +197,14 @@ const rejected = (epoch: Counter, rejection: Rejection) =>
 
 /** A stored advertisement was verified when it came in, and is by every node that it goes to. */
 export function itemOf({ envelope, ...row }: StoredAdvertisement): AdvertisedItem {
-  const bytes = decodeBase64(envelope.payload) ?? new Uint8Array();
-  const advertisement = v.parse(Advertisement, JSON.parse(decodeUtf8(bytes) ?? "null"));
+  const advertisement = v.parse(Advertisement, payloadOf(envelope));
   return { ...row, advertisement, text: textOfEnvelope(envelope) };
+}
+
+/** What a statement that was verified says. */
+function payloadOf({ payload }: Envelope): unknown {
+  const bytes = decodeBase64(payload) ?? new Uint8Array();
+  return JSON.parse(decodeUtf8(bytes) ?? "null");
 }
 
 /** The canonical text of an envelope: its keys in the order of RFC 8785, its strings plain ASCII. */

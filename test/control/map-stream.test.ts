@@ -151,12 +151,21 @@ test("an expelled node is told so, and then nothing", async () => {
   expect(socket.maps).toHaveLength(sent);
 });
 
-test("an expelled node that connects all the same is told how the log went on, and no more", () => {
+test("an expelled node that connects once more is told of its end, and of nothing after it", () => {
   const live = new LiveNetwork().admit("n1").admit("n2").advertise("n2");
   const held = presentHeld(live);
-  live.revoke("n1");
+  live.revoke("n1").admit("n3").advertise("n3");
   const socket = connect(streamsOver(live), live, "n1", held);
+  expect(socket.maps).toHaveLength(1);
+  expect(last(socket)).toMatchObject({ head: live.network.headAt(3), advertisements: [] });
   expect(last(socket)?.entries).toHaveLength(1);
+  expect(socket.closed).toEqual([closeCode.revoked]);
+});
+
+test("an expelled node that knows its end already is told nothing", () => {
+  const live = new LiveNetwork().admit("n1").admit("n2").revoke("n1");
+  const socket = connect(streamsOver(live), live, "n1", presentHeld(live));
+  expect(socket.maps).toEqual([]);
   expect(socket.closed).toEqual([closeCode.revoked]);
 });
 
