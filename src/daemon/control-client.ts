@@ -37,7 +37,7 @@ export type MapStreamHooks = {
 
 export type MapStream = {
   readonly close: () => void;
-  /** Closes the stream unless the server answers within a second. */
+  /** Closes the stream unless the server answers within half a second. */
   readonly probe: () => void;
   readonly send: (report: StreamReport) => void;
 };

@@ -17,7 +17,8 @@ export type StreamOptions = {
 const openMaxMs = 10_000;
 /** A map comes every `heartbeatS`; when a quarter more has passed, the stream is dead. */
 const silenceMaxMs = heartbeatS * 1_250;
-const probeMaxMs = 1_000;
+/** Half of what a reconnect may take: an answer from the other end of the world needs less. */
+const probeMaxMs = 500;
 
 /** Resolves once the stream is open and the server knows what this node holds. */
 export function openStream(options: StreamOptions): Promise<MapStream> {
