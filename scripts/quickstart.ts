@@ -164,13 +164,14 @@ function refuseChange(
   });
 }
 
+/** The cause comes last, where the eye is. */
 function sayFailure(stage: Stage, error: unknown): number {
   if (!(error instanceof Fault)) throw error;
   const { transcript } = stage;
-  transcript.say(`\nquickstart: ${error.message.trimEnd()}`);
-  if (error.remedy !== undefined) transcript.say(`  ${error.remedy}`);
   const words = stage.words();
   if (words !== "") transcript.say(`\nWhat the services said last:\n${words}`);
+  transcript.say(`\nquickstart: ${error.message.trimEnd()}`);
+  if (error.remedy !== undefined) transcript.say(`  ${error.remedy}`);
   return faultClass[error.code] === "usage" ? exitCode.usage : 1;
 }
 
