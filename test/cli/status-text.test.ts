@@ -53,8 +53,7 @@ test("joining: what it waits for", () => {
     `\
 joining    waiting for the first map to be verified
 network    3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f
-control    not connected for 5 min, trying https://control.example:8443
-`,
+control    not connected for 5 min, trying https://control.example:8443`,
   );
 });
 
