@@ -56,6 +56,8 @@ async function hashOfSources(): Promise<string> {
 }
 
 async function commitOfTree(): Promise<string> {
+  // A copy of the sources builds too, on a machine that has no git.
+  if (Bun.which("git") === null) return "unknown";
   const head = await run(["git", "rev-parse", "--short=12", "HEAD"], { cwd: root });
   if (head.exitCode !== 0) return "unknown";
   const changes = await output(["git", "status", "--porcelain", "--", "src", "bun.lock"], root);
