@@ -1,5 +1,7 @@
 /** The command line's surroundings as they really are: read once, here only. */
+import * as fs from "node:fs";
 import * as os from "node:os";
+import { exitCode } from "../base/fault.ts";
 import { sendEcho } from "../kernel/icmp-echo.ts";
 import { openHost } from "./service-host.ts";
 import type { Stream, Surroundings } from "./surroundings.ts";
@@ -27,11 +29,27 @@ function streamOf(stream: NodeJS.WriteStream, env: Env): Stream {
   const isTerminal = stream.isTTY === true;
   // https://no-color.org: present and not empty, whatever it says.
   const isRefused = (env["NO_COLOR"] ?? "") !== "" || env["TERM"] === "dumb";
+  // A write fails at once or later, as it happens; both ends here.
+  stream.on("error", endOn);
   return {
-    write: (text) => void stream.write(text),
+    write: (text) => {
+      try {
+        stream.write(text);
+      } catch (error) {
+        endOn(error);
+      }
+    },
     isTerminal,
     hasColour: isTerminal && !isRefused,
   };
+}
+
+/** A reader that has seen enough, as `head` has, is no failure. A full disk is. */
+function endOn(error: unknown): never {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+  if (code === "EPIPE") process.exit(0);
+  fs.writeSync(2, `rustynet: the answer cannot be written: ${code}\n`);
+  process.exit(exitCode.temporary);
 }
 
 /** sudo(8) says who called it. Only root can have been called by it, so only root is asked. */
