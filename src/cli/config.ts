@@ -12,7 +12,8 @@ export function openSurroundings(env: Env = process.env): Surroundings {
   return {
     stdout: streamOf(process.stdout, env),
     stderr: streamOf(process.stderr, env),
-    readStdin: () => Bun.stdin.text(),
+    readStdin: () =>
+      process.stdin.isTTY === true ? Promise.resolve(readTypedLine()) : Bun.stdin.text(),
     readTextFile: (path) => Bun.file(path).text(),
     login: loginOf(env),
     clock: {
@@ -23,6 +24,14 @@ export function openSurroundings(env: Env = process.env): Surroundings {
     sendEcho,
     host: openHost({ path: process.execPath, isBuilt: Bun.main.startsWith("/$bunfs/") }),
   };
+}
+
+/** What a person pastes ends with the line: nobody should have to know of Ctrl-D. */
+function readTypedLine(): string {
+  fs.writeSync(2, "paste it here, and press Enter: ");
+  // A terminal hands over whole lines, of at most this length (termios(3), canonical mode).
+  const line = new Uint8Array(4_096);
+  return new TextDecoder().decode(line.subarray(0, fs.readSync(0, line)));
 }
 
 function streamOf(stream: NodeJS.WriteStream, env: Env): Stream {
