@@ -104,6 +104,10 @@ export class LinuxHost implements HostPort {
     }
   }
 
+  async endLease(): Promise<void> {
+    this.#filter.renewLease(0);
+  }
+
   foreignRoutes(): readonly ForeignRoute[] {
     return listForeignNetworks(this.#socket, this.#interface);
   }
@@ -113,14 +117,18 @@ export class LinuxHost implements HostPort {
   }
 
   /**
-   * The program keeps to the address that a peer answered at last, even when it is gone, until its next
-   * handshake 15 s later, or until it is told again where the peer is. The kernel looks each time.
+   * A userspace tunnel keeps to the address that a peer answered at last, even when it is gone, until it
+   * is told again where the peer is. And peers that cannot reach the new address, as behind a NAT, learn
+   * it from a packet only: a keep-alive that is turned on sends one at once.
    */
   async renewSources(): Promise<void> {
-    if (this.#backend?.name() !== "userspace") return;
+    if (this.#backend === null) return;
     const { peers } = await this.#backend.observe();
-    for (const peer of peers.values())
-      if (peer.endpoint !== null) await this.#backend.configurePeer(peer);
+    for (const peer of peers.values()) {
+      if (peer.endpoint === null) continue;
+      await this.#backend.configurePeer({ ...peer, keepaliveS: 0 });
+      await this.#backend.configurePeer(peer);
+    }
   }
 
   backend(): { readonly name: string; readonly why: string } | null {

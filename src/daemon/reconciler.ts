@@ -17,8 +17,8 @@ import {
 import { findOverlap } from "../dataplane/overlap.ts";
 import * as path from "../dataplane/path.ts";
 import { isEmpty, plan, planRemoval } from "../dataplane/plan.ts";
-import type { NodeId } from "../model/ids.ts";
-import type { Cidr, Endpoint } from "../model/ip.ts";
+import type { NodeId, StateRoot } from "../model/ids.ts";
+import { type Cidr, type Endpoint, splitCidr } from "../model/ip.ts";
 import type { Advertisement } from "../wire/advertisement.ts";
 import type { View } from "../trust/view.ts";
 import { apply } from "./apply.ts";
@@ -45,8 +45,10 @@ export class Reconciler {
   #problem: Failure | null = null;
   #overlap: Failure | null = null;
   #failures = 0;
-  /** This host's own addresses when it was last looked at; null before that. */
-  #addresses: string | null = null;
+  /** The state whose withdrawals have all been done: until then a fault closes the node. */
+  #withdrawnFor: StateRoot | null = null;
+  /** This host's own addresses and ways out when it was last looked at; null before that. */
+  #place: string | null = null;
 
   constructor(host: HostPort, clock: Clock, log: Log, config: TunnelConfig) {
     this.#host = host;
@@ -77,7 +79,7 @@ export class Reconciler {
       this.#failures = 0;
       this.#problem = null;
     } catch (error) {
-      await this.#onFault(error);
+      await this.#onFault(error, goal);
       this.#failures++;
       return Math.min(retryMinMs * 2 ** Math.min(this.#failures, 10), healMs);
     }
@@ -85,8 +87,8 @@ export class Reconciler {
   }
 
   async #pursue(view: View, leaseMs: number): Promise<void> {
-    // Before the first map there is nothing to build upon, and nothing is open.
-    if (view.generation === 0) return;
+    // Before the first map there is nothing to build upon. What an earlier life left goes.
+    if (view.generation === 0) return this.#remove({ kind: "stopped" });
     const me = view.membership.state.nodes.get(view.self);
     if (me?.status !== "active") {
       await this.#remove({ kind: "failed", failure: notActive(me?.status ?? "removed") });
@@ -106,8 +108,12 @@ export class Reconciler {
       if (this.#overlap !== null && found.routes.size === 0) throw faultOf(this.#overlap);
       const wanted = this.#intend(view, found, leaseMs);
       const steps = plan(wanted, found);
-      if (isEmpty(steps)) return;
+      if (isEmpty(steps)) {
+        this.#withdrawnFor = view.membership.root;
+        return;
+      }
       await this.#withdraw(steps.withdraw);
+      this.#withdrawnFor = view.membership.root;
       await apply(steps.grant, (step) => this.#host.perform(step));
       this.#log.debug("applied", {
         withdrawn: steps.withdraw.length,
@@ -120,10 +126,12 @@ export class Reconciler {
   }
 
   async #followMove(): Promise<void> {
-    const local = this.#host.localAddresses(this.#config);
-    const addresses = local.map(({ address }) => address).join();
-    if (this.#addresses !== null && this.#addresses !== addresses) await this.#host.renewSources();
-    this.#addresses = addresses;
+    const local = this.#host.localAddresses(this.#config).map(({ address }) => address);
+    const defaults = this.#host.foreignRoutes().filter(({ cidr }) => splitCidr(cidr).bits === 0);
+    const ways = defaults.map((route) => `${route.cidr} ${route.interface}`);
+    const place = [...local, ...ways].join();
+    if (this.#place !== null && this.#place !== place) await this.#host.renewSources();
+    this.#place = place;
   }
 
   /** What could not be withdrawn step by step is closed as a whole. */
@@ -132,20 +140,22 @@ export class Reconciler {
       try {
         await this.#host.perform(step);
       } catch (cause) {
-        await this.#close();
         throw new Fault("withdraw_failed", `could not do: ${step.kind}`, { cause });
       }
     }
   }
 
-  /** Takes the lease; where there is no filter that could hold one, the whole device. */
+  /**
+   * Takes the lease, without a look at the host: what cannot be read can be closed all the same. Where
+   * there is no filter that could hold a lease, the whole device goes.
+   */
   async #close(): Promise<void> {
-    const found = await this.#host.observe(this.#config);
-    const { filter } = found;
-    if (filter.kind !== "loaded") {
+    try {
+      await this.#host.endLease();
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      const found = await this.#host.observe(this.#config);
       for (const step of planRemoval(this.#config, found)) await this.#host.perform(step);
-    } else if (filter.leaseMs > 0) {
-      await this.#host.perform({ kind: "set_lease", fromMs: filter.leaseMs, toMs: 0 });
     }
   }
 
@@ -221,15 +231,24 @@ export class Reconciler {
     throw new Fault("host_failed", "the tunnel does not go away");
   }
 
-  /** A change that was undone leaves the last safe state in force; anything else closes the node. */
-  async #onFault(error: unknown): Promise<void> {
+  /**
+   * A change that was undone leaves the last safe state in force, if all that was to be withdrawn is;
+   * anything else closes the node.
+   */
+  async #onFault(error: unknown, goal: Goal): Promise<void> {
     const failure = failureOf(error);
     this.#problem = failure;
     this.#log.error("apply_failed", { code: failure.code, message: failure.message });
     const isUndone = failure.code !== "withdraw_failed" && failure.code !== "rollback_failed";
-    if (isUndone && this.#lifecycle.kind === "dataplane_applied") return;
-    await this.#close().catch(() => {});
+    const isWithdrawn = goal.kind === "up" && goal.view.membership.root === this.#withdrawnFor;
+    if (isUndone && isWithdrawn && this.#lifecycle.kind === "dataplane_applied") return;
+    await this.#close().catch((second: unknown) => this.#sayOpen(second));
     this.#move({ kind: "failed", failure });
+  }
+
+  #sayOpen(error: unknown): void {
+    const { code, message } = failureOf(error);
+    this.#log.error("close_failed", { code, message });
   }
 
   #move(event: LifecycleEvent): void {

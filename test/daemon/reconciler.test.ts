@@ -91,6 +91,13 @@ test("before the first map nothing is built", async () => {
   expect(reconciler.lifecycle.kind).toBe("init");
 });
 
+test("before the first map of a new life nothing of an earlier one stays open", async () => {
+  await reconciler.reconcile(up(two));
+  const empty = openView(idOf("me"), new Ledger().admit("me").membership);
+  await reconciler.reconcile(up(empty));
+  expect(host.kernel).toEqual({ ...bare });
+});
+
 test("when trust runs out nobody is let in any more, and the lease ends", async () => {
   await reconciler.reconcile(up(two));
   await reconciler.reconcile(up(two, 0));
@@ -184,4 +191,28 @@ test("a withdrawal that fails at any step closes the node rather than leaving th
     await reconciler.reconcile(up(revoked));
     expect([sourcesNow(), leaseNow()], `step ${step}`).toEqual([0, leaseMs]);
   }
+});
+
+test("a revocation closes the node when the host cannot be read, also after a withdrawal failed", async () => {
+  const revoked = viewAfter(new Ledger().admit("me").admit("peer").revoke("peer"), []);
+  await reconciler.reconcile(up(two));
+  host.isUnreadable = true;
+  await reconciler.reconcile(up(two));
+  expect(leaseNow(), "nothing is owed").toBe(leaseMs);
+  await reconciler.reconcile(up(revoked));
+  expect(leaseNow(), "the revocation is").toBe(0);
+  expect(reconciler.lifecycle.kind).toBe("fail_closed");
+  host.isUnreadable = false;
+  await reconciler.reconcile(up(revoked));
+  expect([sourcesNow(), leaseNow()]).toEqual([0, leaseMs]);
+});
+
+test("a revocation closes the node when a route that overlaps is in the way of it", async () => {
+  await reconciler.reconcile(up(two));
+  host.kernel = { ...host.kernel, routes: new Set() };
+  host.foreign = [{ cidr: v.parse(Cidr, "100.70.0.0/16"), interface: "eth0" }];
+  const ledger = new Ledger().admit("me").admit("peer").revoke("peer");
+  await reconciler.reconcile(up(viewAfter(ledger, [])));
+  expect(reconciler.problem?.code).toBe("route_overlap");
+  expect(leaseNow()).toBe(0);
 });

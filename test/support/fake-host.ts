@@ -25,6 +25,8 @@ export class FakeHost implements HostPort {
   local: readonly LocalAddress[] = [];
   /** How often the tunnel was told that the host has moved. */
   renewals = 0;
+  /** While it is set, nobody can tell what is there. */
+  isUnreadable = false;
   /** Every step that was performed, undone ones included. */
   readonly performed: Step[] = [];
   readonly #ownKey: TunnelKey;
@@ -41,6 +43,7 @@ export class FakeHost implements HostPort {
   }
 
   async observe(): Promise<Found> {
+    require(!this.isUnreadable, "told to be unreadable");
     const { device, isAdopted, ...found } = this.kernel;
     return { ...found, tunnel: isAdopted ? device : null };
   }
@@ -53,6 +56,10 @@ export class FakeHost implements HostPort {
     this.#stepsLeft--;
     this.kernel = performOn(this.kernel, step, this.#ownKey);
     this.performed.push(step);
+  }
+
+  async endLease(): Promise<void> {
+    this.kernel = { ...this.kernel, filter: { ...loaded(this.kernel.filter), leaseMs: 0 } };
   }
 
   foreignRoutes(): readonly ForeignRoute[] {
