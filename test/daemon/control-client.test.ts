@@ -97,7 +97,7 @@ test("a node that comes back gets what it missed and nothing else", async () => 
   again.stream.close();
 });
 
-test("an expelled node hears it on the stream, and is refused one afterwards", async () => {
+test("an expelled node hears it on the stream, also when it comes late, and nothing else", async () => {
   const node = await harness.join("expelled");
   const { maps, closed } = await follow(node);
   await waitFor("the first map", () => maps.length > 0);
@@ -105,7 +105,12 @@ test("an expelled node hears it on the stream, and is refused one afterwards", a
   await waitFor("the end", () => closed.length > 0);
   expect(closed[0]?.code).toBe("revoked");
   expect(maps.at(-1)?.entries.length).toBeGreaterThan(0);
-  expect((await faultOf(follow(node))).code).toBe("revoked");
+  await harness.join("after-it");
+  const late = await follow(node);
+  await waitFor("the end again", () => late.closed.length > 0);
+  expect(late.closed[0]?.code).toBe("revoked");
+  // The log up to its own end, and not a word of who came later.
+  expect(late.maps.at(-1)?.head).toEqual(maps.at(-1)?.head as Head);
   expect((await faultOf(node.advertise())).code).toBe("revoked");
 });
 
