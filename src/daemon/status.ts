@@ -102,7 +102,11 @@ function findingsOf(snapshot: Snapshot, state: DaemonState): Finding[] {
       if (failure !== null) findings.push(withRemedy(failure));
   if (link !== null && link.reason !== null && state !== "joining") findings.push(link.reason);
   if (backend?.name === "userspace" && state === "running")
-    findings.push({ code: "userspace_tunnel", message: backend.why });
+    findings.push({
+      code: "userspace_tunnel",
+      message: "every packet passes through a program, which is slower than the kernel",
+      remedy: "boot a kernel with the module, or leave it so: it is as safe",
+    });
   if (found?.filter.kind === "damaged")
     findings.push({
       code: "filter_damaged",
