@@ -26,6 +26,11 @@ export type LinkHooks = {
   readonly onOpen: () => Promise<void>;
 };
 
+/** A stream that lived this long was worth coming back to at once; a server that only greets was not. */
+const steadyMs = 10_000;
+/** Maps that wait for their turn, in letters. A whole network of ten thousand nodes is a third of it. */
+const backlogMaxLength = 64 << 20;
+
 export class ControlLink {
   readonly #client: ControlClient;
   readonly #hooks: LinkHooks;
@@ -77,8 +82,9 @@ export class ControlLink {
   async #run(): Promise<void> {
     for (let attempt = 0; !this.#isStopped; attempt++) {
       this.#move(this.#state === "refused" ? "refused" : "connecting", this.#reason);
+      const openedMs = this.#clock.monotonicMs();
       const isGood = await this.#session();
-      if (isGood) attempt = -1;
+      if (isGood && this.#clock.monotonicMs() - openedMs >= steadyMs) attempt = -1;
       if (this.#isStopped) return;
       await this.#pause(backoffMs(Math.max(attempt, 0), Math.random));
     }
@@ -90,18 +96,24 @@ export class ControlLink {
     let refusal: Finding | null = null;
     // One map after the other: a later one builds on the earlier.
     let queue: Promise<void> = Promise.resolve();
+    let backlogLength = 0;
+    const isRefused = () => refusal !== null;
     const take = async (text: string): Promise<void> => {
       if (refusal !== null || this.#isStopped) return;
-      refusal = await this.#hooks.onMap(text);
+      refusal = (await this.#hooks.onMap(text)) ?? refusal;
       if (refusal !== null) return this.#stream?.close();
       isGood = true;
       this.#move("connected", null);
     };
     try {
       const { closed, stream } = await this.#open((text) => {
-        queue = queue.then(() => take(text));
+        backlogLength += text.length;
+        if (backlogLength > backlogMaxLength) refusal = flooded;
+        if (refusal !== null) return this.#stream?.close();
+        queue = queue.then(() => take(text)).then(() => void (backlogLength -= text.length));
       });
       this.#stream = stream;
+      if (isRefused()) stream.close();
       await this.#hooks.onOpen();
       const reason = await closed;
       await queue;
@@ -163,3 +175,9 @@ export class ControlLink {
       });
   }
 }
+
+const flooded: Finding = {
+  code: "map_rejected",
+  message: "the control server sends more than this host can take in",
+  remedy: "the last verified state stays in force; look at the control server",
+};

@@ -1,0 +1,95 @@
+/** control-link: one map after the other, and patience with a server that only greets. */
+import { afterEach, beforeEach, expect, jest, test } from "bun:test";
+import { silentLog } from "../../src/base/log.ts";
+import type { ControlClient, MapStreamHooks } from "../../src/daemon/control-client.ts";
+import { ControlLink, type LinkHooks } from "../../src/daemon/control-link.ts";
+import { Ledger } from "../support/world.ts";
+import { HandClock } from "./world.ts";
+
+beforeEach(() => void jest.useFakeTimers());
+afterEach(() => void jest.useRealTimers());
+
+const { membership } = new Ledger();
+const held = { held: { epoch: 0, generation: 0 }, head: { epoch: 0, root: membership.root } };
+
+/** A client whose every stream does what it is told, and how many there were. */
+function clientThat(serve: (hooks: MapStreamHooks) => void) {
+  const seen = { opened: 0, closed: 0 };
+  const unused = () => Promise.reject(new Error("not asked for here"));
+  const client: ControlClient = {
+    enroll: unused,
+    advertise: unused,
+    leave: unused,
+    openMapStream: async (hooks) => {
+      seen.opened++;
+      serve(hooks);
+      const close = () => {
+        seen.closed++;
+        hooks.onClose(null);
+      };
+      return { close, probe() {}, send() {} };
+    },
+  };
+  return { client, seen };
+}
+
+const believing: LinkHooks = {
+  held: () => held,
+  onMap: async () => null,
+  onOpen: async () => {},
+};
+
+async function pass(clock: HandClock, seconds: number): Promise<void> {
+  for (let tick = 0; tick < seconds * 10; tick++) {
+    clock.pass(0.1);
+    jest.advanceTimersByTime(100);
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+  }
+}
+
+test("a server that sends one good map and hangs up is asked ever more slowly", async () => {
+  const clock = new HandClock();
+  const { client, seen } = clientThat(({ onMap, onClose }) => {
+    onMap("good");
+    onClose({ code: "unavailable", message: "gone" });
+  });
+  const link = new ControlLink(client, believing, clock, silentLog);
+  link.start();
+  await pass(clock, 120);
+  await link.stop();
+  expect(seen.opened).toBeGreaterThan(5);
+  expect(seen.opened).toBeLessThan(20);
+});
+
+test("after a stream that lasted, the next one is asked for at once", async () => {
+  const clock = new HandClock();
+  const ends: (() => void)[] = [];
+  const { client, seen } = clientThat(({ onMap, onClose }) => {
+    onMap("good");
+    ends.push(() => onClose({ code: "unavailable", message: "gone" }));
+  });
+  const link = new ControlLink(client, believing, clock, silentLog);
+  link.start();
+  for (let round = 1; round < 8; round++) {
+    await pass(clock, 11);
+    expect(seen.opened).toBe(round);
+    ends.at(-1)?.();
+    await pass(clock, 0.3);
+    expect(seen.opened).toBe(round + 1);
+  }
+  await link.stop();
+});
+
+test("a server that sends faster than maps can be taken is hung up on", async () => {
+  const clock = new HandClock();
+  const map = "x".repeat(1 << 20);
+  const { client, seen } = clientThat(({ onMap }) => {
+    for (let i = 0; i < 200; i++) onMap(map);
+  });
+  const link = new ControlLink(client, believing, clock, silentLog);
+  link.start();
+  await pass(clock, 0.1);
+  expect(seen.closed).toBeGreaterThan(0);
+  expect(link.state).toMatchObject({ state: "refused", reason: { code: "map_rejected" } });
+  await link.stop();
+});
