@@ -17,6 +17,7 @@ export class Belief {
   readonly #state: NodeState;
   readonly #clock: Clock;
   readonly #holdMs: number;
+  #enrollment: Enrollment | null = null;
   #view: View | null = null;
   #heldUntilMs = 0;
 
@@ -33,19 +34,28 @@ export class Belief {
 
   /** Takes up what was believed before. Throws when the disk does not hold it whole. */
   open(enrollment: Enrollment): View {
+    this.#enrollment = enrollment;
     this.#view = this.#state.readView(enrollment);
     this.#hold(this.#view.signedAt);
     return this.#view;
   }
 
-  /** Believes one map more, or says why not; then nothing has changed. */
+  /**
+   * Believes one map more, or says why not; then nothing has changed. Throws when the disk does not
+   * take it: then what it does hold is believed, and nothing is in force if the log went on without us.
+   */
   receive(text: string): Result<Received, MapRefusal> {
     if (text.length > mapTextMaxLength) return err({ code: "not_an_envelope" });
     const envelope = v.safeParse(Envelope, parseJson(text));
     if (this.#view === null || !envelope.success) return err({ code: "not_an_envelope" });
     const received = receiveMap(this.#view, envelope.output, this.#clock.nowS());
     if (!received.ok) return received;
-    this.#state.writeView(received.value.view, received.value.entries);
+    try {
+      this.#state.writeView(received.value.view, received.value.entries);
+    } catch (error) {
+      this.#readBack(received.value.view);
+      throw error;
+    }
     this.#view = received.value.view;
     this.#hold(this.#view.signedAt);
     return received;
@@ -57,8 +67,20 @@ export class Belief {
   }
 
   forget(): void {
+    this.#enrollment = null;
     this.#view = null;
     this.#heldUntilMs = 0;
+  }
+
+  /** Only the disk knows how much of an unfinished write it holds. */
+  #readBack(lost: View): void {
+    const [enrollment, heldUntilMs] = [this.#enrollment, this.#heldUntilMs];
+    this.#view = null;
+    if (enrollment === null) return;
+    const { membership } = this.open(enrollment);
+    // Somebody may have been expelled since: what is known to be outdated is not to be acted upon.
+    const isOutdated = membership.root !== lost.membership.root;
+    this.#heldUntilMs = isOutdated ? 0 : Math.min(heldUntilMs, this.#heldUntilMs);
   }
 
   /** Counts on the monotonic clock from here on: setting the wall clock back buys no time. */

@@ -123,7 +123,10 @@ export class NodeState {
     for (const entry of entries) this.#openLog().append(encodeCanonical(entry));
   }
 
-  /** Makes the view durable: only then may it be acted upon. The entries come first. */
+  /**
+   * Makes the view durable: only then may it be acted upon. The entries come first. After a fault it
+   * has to be read again, since some of it may have been kept.
+   */
   writeView(view: View, entries: readonly LogEntry[]): void {
     this.appendEntries(entries);
     if (view.advertisements !== this.#cached) {

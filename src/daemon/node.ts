@@ -51,6 +51,7 @@ export class Node {
   #addresses = "";
   #timer: ReturnType<typeof setTimeout> | null = null;
   #isEnding = false;
+  #isLookDue = false;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(parts: NodeParts) {
@@ -114,7 +115,7 @@ export class Node {
         this.#enrollment = await enroll(this.parts, keys, parsed, name ?? this.parts.hostName);
         this.belief.open(this.#enrollment);
       }
-      this.#want("up");
+      this.#wantUp();
       await this.#reconcile();
       this.#followControl();
     });
@@ -122,9 +123,12 @@ export class Node {
 
   down(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#enrollment !== null) this.#want("down");
+      const enrollment = this.#enrollment;
+      if (enrollment !== null) this.#enrollment = { ...enrollment, wanted: "down" };
       await this.#stopLink();
+      // Before it is written: a disk that is full is no reason to stay open.
       await this.#reconcile();
+      if (this.#enrollment !== null) this.parts.state.writeEnrollment(this.#enrollment);
     });
   }
 
@@ -136,20 +140,34 @@ export class Node {
       this.#enrollment = null;
       this.#client = null;
       this.#damage = null;
+      this.#keys = null;
       this.belief.forget();
       this.parts.state.forget();
-      this.#keys = this.parts.state.readKeys(this.parts.custody);
       await this.#reconcile();
     });
   }
 
   /** Others changed addresses, routes or links, or this daemon did. */
   onNetworkChange(): void {
-    if (this.#isEnding) return;
-    const addresses = this.#localEndpoints().join();
-    if (addresses !== this.#addresses) this.#link?.probe();
-    this.#addresses = addresses;
-    void this.#inTurn(() => this.#look());
+    if (this.#isEnding || this.#isLookDue) return;
+    // One look serves all the changes that come until it begins.
+    this.#isLookDue = true;
+    this.#noteMove();
+    void this.#inTurn(() => {
+      this.#isLookDue = false;
+      return this.#look();
+    });
+  }
+
+  #noteMove(): void {
+    try {
+      const addresses = this.#localEndpoints().join();
+      if (addresses !== this.#addresses) this.#link?.probe();
+      this.#addresses = addresses;
+    } catch (error) {
+      // The host cannot be read just now, as the look that follows will say.
+      if (!(error instanceof Fault)) throw error;
+    }
   }
 
   /** Ends the program's part. What the host was told stays in force: closed things stay closed. */
@@ -199,10 +217,11 @@ export class Node {
     return { kind: "up", view, leaseMs: this.belief.leaseMs() };
   }
 
-  #want(wanted: Enrollment["wanted"]): void {
-    if (this.#enrollment === null || this.#enrollment.wanted === wanted) return;
-    this.#enrollment = { ...this.#enrollment, wanted };
-    this.parts.state.writeEnrollment(this.#enrollment);
+  #wantUp(): void {
+    if (this.#enrollment === null || this.#enrollment.wanted === "up") return;
+    const enrollment: Enrollment = { ...this.#enrollment, wanted: "up" };
+    this.parts.state.writeEnrollment(enrollment);
+    this.#enrollment = enrollment;
   }
 
   #followControl(): void {
@@ -237,7 +256,11 @@ export class Node {
   }
 
   async #takeMap(text: string): Promise<Finding | null> {
-    const received = this.belief.receive(text);
+    const received = this.#receive(text);
+    if (received instanceof Fault) {
+      await this.#reconcile();
+      return findingOf(received);
+    }
     if (!received.ok) {
       this.parts.log.warning("map_rejected", { code: received.error.code });
       return {
@@ -251,6 +274,17 @@ export class Node {
     const { generation, membership } = received.value.view;
     this.#link?.report({ kind: "applied", generation, epoch: membership.state.epoch });
     return null;
+  }
+
+  /** A fault is the disk's: the link is given up, and what is missing is asked for again later. */
+  #receive(text: string): ReturnType<Belief["receive"]> | Fault {
+    try {
+      return this.belief.receive(text);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.parts.log.error("map_not_kept", { code: error.code, message: error.message });
+      return error;
+    }
   }
 
   async #advertise(): Promise<void> {
@@ -293,8 +327,9 @@ export class Node {
   }
 
   #usableKeys(): NodeKeys {
-    if (this.#keys !== null && this.#damage === null) return this.#keys;
-    const { message, remedy } = this.#damage ?? { message: "the keys are not open yet" };
+    if (this.#damage === null)
+      return (this.#keys ??= this.parts.state.readKeys(this.parts.custody));
+    const { message, remedy } = this.#damage;
     throw new Fault("key_custody", message, remedy === undefined ? {} : { remedy });
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Belief } from "../../src/daemon/belief.ts";
 import { Fault } from "../../src/base/fault.ts";
@@ -156,4 +156,50 @@ test("an attempt to join that was cut off does not get into the log of the next"
   rmSync(join(directory.path, "enrollment"));
   const { belief } = joined(directory.path);
   expect(belief.view?.membership.state.epoch).toBe(1);
+});
+
+/** Makes the disk refuse to write this file, for as long as it is in use. */
+function blocked(directory: string, file: string): Disposable {
+  const path = join(directory, `${file}.new`);
+  mkdirSync(path);
+  return { [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
+}
+
+test.each(["watermark", "advertisements"])(
+  "entries that were kept before the %s could not be are neither lost nor kept twice",
+  (file) => {
+    using directory = openDirectory();
+    const { belief, clock } = joined(directory.path);
+    const text = mapText(ledger, "me", ["peer"]);
+    {
+      using _full = blocked(directory.path, file);
+      expect(() => belief.receive(text)).toThrow(Fault);
+      expect(belief.view?.membership.root).toBe(ledger.membership.root);
+      expect(belief.view?.generation).toBe(0);
+    }
+    expect(codeOf(belief.receive(text))).toBe("accepted");
+    expect(reopened(directory.path, clock).view?.membership.root).toBe(ledger.membership.root);
+  },
+);
+
+test("a newer log that cannot be kept ends what is in force; a heartbeat that cannot does not", () => {
+  using directory = openDirectory();
+  const { belief, clock } = joined(directory.path);
+  belief.receive(mapText(ledger, "me", ["peer"]));
+  clock.pass(60);
+  {
+    using _full = blocked(directory.path, "watermark");
+    const heartbeat = mapText(ledger, "me", [], { signedAt: nowS + 60 });
+    expect(() => belief.receive(heartbeat)).toThrow(Fault);
+    expect(belief.leaseMs()).toBe(holdMs - 60_000);
+  }
+  const revoked = new Ledger().admit("me").admit("peer").revoke("peer");
+  const text = mapText(revoked, "me", [], { generation: 2, signedAt: nowS + 60 });
+  const log = join(directory.path, "membership.log");
+  const bytes = readFileSync(log);
+  writeFileSync(log, Buffer.concat([bytes, Buffer.alloc(1)]));
+  expect(() => belief.receive(text), "the log is as somebody else left it").toThrow(Fault);
+  expect(belief.leaseMs()).toBe(0);
+  expect(codeOf(belief.receive(text))).toBe("accepted");
+  expect(belief.leaseMs()).toBe(holdMs);
 });
