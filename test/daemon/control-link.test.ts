@@ -88,7 +88,7 @@ test("a server that sends faster than maps can be taken is hung up on", async ()
   });
   const link = new ControlLink(client, believing, clock, silentLog);
   link.start();
-  await pass(clock, 1);
+  await pass(clock, 5);
   expect(seen.closed).toBeGreaterThan(0);
   expect(link.state).toMatchObject({ state: "refused", reason: { code: "map_rejected" } });
   await link.stop();
