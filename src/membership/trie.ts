@@ -10,6 +10,9 @@ export type Leaf<V> = { readonly kind: "leaf"; readonly key: string; readonly va
 export type Branch<V> = { readonly kind: "branch"; readonly zero: Tree<V>; readonly one: Tree<V> };
 export type Tree<V> = Leaf<V> | Branch<V> | null;
 
+/** Undefined where the key is not there. Never both, and never the very same. */
+export type Change<V> = { readonly before: V | undefined; readonly after: V | undefined };
+
 const keyBits = 256;
 
 export class Trie<V> {
@@ -46,19 +49,46 @@ export class Trie<V> {
     return this.has(key) ? new Trie(drop(this.tree, key, 0), this.size - 1) : this;
   }
 
+  /**
+   * What differs between this and a later trie: the value before and after of each key that was added,
+   * dropped or given another value. Costs what has changed, as long as one came from the other.
+   */
+  *changesTo(later: Trie<V>): Generator<Change<V>> {
+    yield* changes(this.tree, later.tree);
+  }
+
   /** The values in the order of their keys. */
   *values(): Generator<V> {
-    yield* leaves(this.tree);
+    for (const { value } of leavesOf(this.tree)) yield value;
   }
 }
 
-function* leaves<V>(tree: Tree<V>): Generator<V> {
-  if (tree === null) return;
-  if (tree.kind === "leaf") yield tree.value;
-  else {
-    yield* leaves(tree.zero);
-    yield* leaves(tree.one);
+/** In the order of their keys. Not by generators in one another: each leaf would pass through all of them. */
+function* leavesOf<V>(tree: Tree<V>): Generator<Leaf<V>> {
+  const waiting: Tree<V>[] = [tree];
+  while (waiting.length > 0) {
+    const next = waiting.pop();
+    if (next?.kind === "leaf") yield next;
+    else if (next?.kind === "branch") waiting.push(next.one, next.zero);
   }
+}
+
+/** What both sides share is the same object, and is passed over as a whole. */
+function* changes<V>(before: Tree<V>, after: Tree<V>): Generator<Change<V>> {
+  if (before === after) return;
+  if (before?.kind === "branch" && after?.kind === "branch") {
+    yield* changes(before.zero, after.zero);
+    yield* changes(before.one, after.one);
+    return;
+  }
+  // One side is a single key or none, so the other side holds little but what was added or dropped.
+  const later = new Map([...leavesOf(after)].map(({ key, value }) => [key, value]));
+  for (const { key, value } of leavesOf(before)) {
+    const next = later.get(key);
+    later.delete(key);
+    if (next !== value) yield { before: value, after: next };
+  }
+  for (const value of later.values()) yield { before: undefined, after: value };
 }
 
 function put<V>(tree: Tree<V>, leaf: Leaf<V>, depth: number): Tree<V> {

@@ -183,9 +183,9 @@ function appendEntries(
 
 function noLongerActive(before: Membership, after: Membership): readonly NodeId[] {
   const gone: NodeId[] = [];
-  for (const node of before.state.nodes.values())
-    if (node.status === "active" && after.state.nodes.get(node.id)?.status !== "active")
-      gone.push(node.id);
+  for (const change of before.state.nodes.changesTo(after.state.nodes))
+    if (change.before?.status === "active" && change.after?.status !== "active")
+      gone.push(change.before.id);
   return gone;
 }
 

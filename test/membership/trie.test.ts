@@ -71,6 +71,43 @@ function keysOf(tree: Tree<number>): readonly string[] {
   return tree.kind === "leaf" ? [tree.key] : [...keysOf(tree.zero), ...keysOf(tree.one)];
 }
 
+test("what differs between two tries is what differs between two Maps, each key once", () => {
+  forEachSeed(200, (prng) => {
+    const keys = [...new Set(anyKeys(prng, 14))];
+    const some = (): Map<string, number> =>
+      new Map(keys.filter(() => prng.chance(0.6)).map((key) => [key, prng.integer(2)]));
+    const [before, after] = [some(), some()];
+    let later = build(before);
+    // Half of the time it came from the other, and shares what did not change.
+    if (prng.chance(0.5)) later = build(after);
+    else {
+      for (const key of keys) {
+        const value = after.get(key);
+        later = value === undefined ? later.without(key) : later.with(key, value);
+      }
+    }
+    const found = [...build(before).changesTo(later)];
+    const wanted = keys
+      .map((key) => ({ before: before.get(key), after: after.get(key) }))
+      .filter((change) => change.before !== change.after);
+    const text = (changes: typeof found): string[] =>
+      changes.map((change) => `${change.before} ${change.after}`).sort();
+    expect(text(found)).toEqual(text(wanted));
+  });
+});
+
+test("two tries that are the same differ in nothing, and a shared part is not looked at", () => {
+  const key = "ab".repeat(32);
+  const trie = build([
+    [key, 1],
+    ["cd".repeat(32), 2],
+  ]);
+  expect([...trie.changesTo(trie)]).toEqual([]);
+  expect([...trie.changesTo(trie.with(key, 1))]).toEqual([]);
+  expect([...Trie.empty<number>().changesTo(trie)].map(({ after }) => after)).toEqual([1, 2]);
+  expect([...trie.changesTo(Trie.empty())].map(({ before }) => before)).toEqual([1, 2]);
+});
+
 test("keys that differ in the last bit alone are two keys", () => {
   const [left, right] = ["0".repeat(64), `${"0".repeat(63)}1`] as const;
   const trie = build([
