@@ -10,6 +10,7 @@ import type { Custody } from "../crypto/key-file.ts";
 import type { TunnelConfig } from "../dataplane/host-state.ts";
 import { type Endpoint, endpointOf } from "../model/ip.ts";
 import type { NodeName } from "../model/names.ts";
+import type { View } from "../trust/view.ts";
 import type { Finding } from "../wire/local-api.ts";
 import { Advertiser } from "./advertiser.ts";
 import { Belief } from "./belief.ts";
@@ -83,7 +84,8 @@ export class Node {
       try {
         this.#keys = this.parts.state.readKeys(this.parts.custody);
         this.#enrollment = this.parts.state.readEnrollment();
-        if (this.#enrollment !== null) this.belief.open(this.#enrollment);
+        if (this.#enrollment !== null)
+          refuseOtherKey(this.belief.open(this.#enrollment), this.#keys);
       } catch (error) {
         this.#damage = findingOf(error);
         this.belief.forget();
@@ -332,6 +334,14 @@ export class Node {
     const { message, remedy } = this.#damage;
     throw new Fault("key_custody", message, remedy === undefined ? {} : { remedy });
   }
+}
+
+/** A key that was lost is made anew like a first one, and nobody would believe what it signs. */
+function refuseOtherKey({ self, membership }: View, { identity }: NodeKeys): void {
+  if (membership.state.nodes.get(self)?.key === identity.publicKey) return;
+  throw new Fault("key_custody", "the identity key is not the one that this node joined with", {
+    remedy: "restore identity.key from a backup, or join anew: rustynet logout --local",
+  });
 }
 
 function findingOf(error: unknown): Finding {
