@@ -9,6 +9,7 @@ import {
 } from "../../src/wire/local-api.ts";
 import type { Host } from "../lab/host.ts";
 import type { Finished } from "../lab/lab-process.ts";
+import type { RunAs } from "../lab/station.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { plainKeys } from "./control-host.ts";
 import { ground } from "./ground.ts";
@@ -48,8 +49,8 @@ export class NodeHost {
     return this.#args;
   }
 
-  start(): Promise<void> {
-    return this.service.start(this.#args, localCalls.status.path);
+  start(as?: RunAs): Promise<void> {
+    return this.service.start(this.#args, localCalls.status.path, as);
   }
 
   /** SIGKILL to the daemon, and a new one. */

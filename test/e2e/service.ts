@@ -3,6 +3,7 @@ import { assert } from "../../src/base/assert.ts";
 import type { Host } from "../lab/host.ts";
 import type { Finished, LabProcess } from "../lab/lab-process.ts";
 import { waitFor } from "../lab/wait-for.ts";
+import type { RunAs } from "../lab/station.ts";
 import { ground } from "./ground.ts";
 import type { Journal } from "./journal.ts";
 
@@ -41,21 +42,21 @@ export class Service {
     return this.#process !== null && !this.#process.hasExited;
   }
 
-  /** Starts it without waiting for anything. */
-  async spawn(
-    args: readonly string[],
-    env: Readonly<Record<string, string>> = {},
-  ): Promise<LabProcess> {
+  /** Starts it without waiting for anything; as root, unless said otherwise. */
+  async spawn(args: readonly string[], as?: RunAs): Promise<LabProcess> {
     assert(!this.isRunning, `it runs on ${this.host.name} already`);
     const { prefix, binary } = this.place;
-    this.#process = await this.host.spawn([...prefix, binary, ...args], { env });
+    this.#process = await this.host.spawn(
+      [...prefix, binary, ...args],
+      as === undefined ? {} : { as },
+    );
     this.#journal.add(this.host.name, this.#process);
     return this.#process;
   }
 
   /** Starts it and waits until it answers at `path`. */
-  async start(args: readonly string[], path: string): Promise<void> {
-    const started = await this.spawn(args);
+  async start(args: readonly string[], path: string, as?: RunAs): Promise<void> {
+    const started = await this.spawn(args, as);
     const answers = async (): Promise<boolean> => started.hasExited || (await this.ask(path)).ok;
     await waitFor(`${this.host.name} to answer at ${path}`, answers);
     assert(!started.hasExited, `${args.join(" ")} ended: ${started.stderr}${started.stdout}`);
