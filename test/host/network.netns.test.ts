@@ -185,6 +185,23 @@ if (isInPrivateNamespace(import.meta.path)) {
     second.close();
   });
 
+  test("the monitor tells of our packet filter, and of no other table", async () => {
+    const seen: NetworkChange[] = [];
+    const nft = (...argv: readonly string[]) => run("/usr/sbin/nft", ...argv);
+    const monitor = await openNetworkMonitor((change) => void seen.push(change));
+    nft("add", "table", "inet", "docker");
+    nft("add", "set", "inet", "docker", "names", "{ type ipv4_addr; }");
+    setLinkUp(socket, tunnel, true);
+    await waitFor("news of a link", () => seen.includes("link"));
+    expect(seen).not.toContain("filter");
+    nft("add", "table", "inet", "rustynet");
+    await waitFor("news of our table", () => seen.includes("filter"));
+    seen.length = 0;
+    nft("flush", "ruleset");
+    await waitFor("news of its end", () => seen.includes("filter"));
+    monitor.close();
+  });
+
   test("an overflow of changes is told as lost, and the monitor goes on", async () => {
     const seen: NetworkChange[] = [];
     const monitor = await openNetworkMonitor((change) => void seen.push(change));
