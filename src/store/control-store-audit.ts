@@ -48,7 +48,7 @@ export async function listAudit({ db }: Transaction): Promise<{
 export function isIntact(records: readonly StoredAuditRecord[]): boolean {
   return records.every(({ hash, ...record }, i) => {
     const before = records[i - 1]?.hash ?? beginning;
-    return record.sequence === i + 1 && hash === hashAfter(before, record);
+    return hash === hashAfter(before, record);
   });
 }
 

@@ -55,6 +55,18 @@ test("a credential runs out at its second, and stays so when the clock goes back
   expect(await tryToken(token)).toBe("credential_invalid: the credential is expired");
 });
 
+test("the list says what has run out, and a revocation comes too late for it", async () => {
+  const token = await harness.token({ lifetimeS: 60 });
+  harness.clock.offsetS += 60;
+  expect(await stateOf(token)).toBe("expired");
+  const other = await harness.token({ lifetimeS: 60 });
+  harness.clock.offsetS += 60;
+  const late = await harness.ask("credentialRevoke", { id: credentialIdOf(other.secret) });
+  harness.clock.offsetS -= 120;
+  expect(late.status).toBe(403);
+  expect(await stateOf(other)).toBe("expired");
+});
+
 test("what does not exist cannot be revoked", async () => {
   expect((await harness.ask("credentialRevoke", { id: "0".repeat(16) })).status).toBe(404);
 });

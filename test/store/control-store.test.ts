@@ -4,10 +4,13 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import * as v from "valibot";
+import { encodeBase64Url } from "../../src/base/bytes.ts";
 import { Fault } from "../../src/base/fault.ts";
 import { foundNetwork } from "../../src/control/founding.ts";
 import { loadNetwork } from "../../src/control/network.ts";
 import { insertAudit, listAudit } from "../../src/store/control-store-audit.ts";
+import { insertCredential, useCredential } from "../../src/store/control-store-credentials.ts";
 import { growGeneration, readCounter } from "../../src/store/control-store-network.ts";
 import { forgetNonces, spendNonce } from "../../src/store/control-store-nonces.ts";
 import {
@@ -16,6 +19,7 @@ import {
   openControlStore,
 } from "../../src/store/control-store.ts";
 import { ipv4RangeDefault } from "../../src/membership/addresses.ts";
+import { Owner } from "../../src/model/names.ts";
 import { nonce, random } from "../support/control-harness.ts";
 import { approverOf, nowS, signerOf } from "../support/world.ts";
 
@@ -181,6 +185,21 @@ test("a record of the audit that was changed, removed or moved breaks the chain"
   await Bun.write(path, kept);
   expect(() => tamper("UPDATE audit SET subject = 'x'")).toThrow("final");
   expect(() => tamper("DELETE FROM audit")).toThrow("kept");
+});
+
+test("a credential that has run out has no use left, whether or not anybody wrote that down", async () => {
+  const store = createControlStore(path);
+  const secret = encodeBase64Url(random(32));
+  const owner = v.parse(Owner, "alice");
+  const terms = { owner, tags: [], usesMax: 9, createdAt: nowS, createdBy: "test" };
+  await store.transact((transaction) =>
+    insertCredential(transaction, secret, { ...terms, expiresAt: nowS + 60 }),
+  );
+  const useAt = (now: number) =>
+    store.transact((transaction) => useCredential(transaction, secret, now));
+  expect((await useAt(nowS + 59))?.uses).toBe(1);
+  expect(await useAt(nowS + 60)).toBe(null);
+  await store.close();
 });
 
 test("a counter does not go back, whoever asks the database", async () => {
