@@ -115,9 +115,7 @@ function withdraw(found: Found, kept: Found): readonly Step[] {
     ...withdrawFilter(found.filter, kept.filter),
     ...each(found.routes.difference(kept.routes), (cidr) => ({ kind: "remove_route", cidr })),
     ...withdrawPrefixes(found.tunnel?.owners ?? new Map(), kept.tunnel?.owners ?? new Map()),
-    ...sorted(found.tunnel?.peers ?? new Map())
-      .filter((peer) => kept.tunnel?.peers.has(peer.key) !== true)
-      .map((peer): Step => ({ kind: "remove_peer", peer })),
+    ...sorted(goneFrom(found, kept)).map((peer): Step => ({ kind: "remove_peer", peer })),
     ...each(found.addresses.difference(kept.addresses), (address) => ({
       kind: "remove_address",
       address,
@@ -138,9 +136,10 @@ function withdrawFilter(found: FilterState, kept: FilterState): readonly Step[] 
 }
 
 function withdrawPrefixes(found: PrefixOwners, kept: PrefixOwners): readonly Step[] {
-  return [...found].sort(byPrefix).flatMap(([cidr, from]): Step[] => {
-    return kept.get(cidr) === from ? [] : [{ kind: "move_prefix", cidr, from, to: null }];
-  });
+  return [...found]
+    .filter(([cidr, from]) => kept.get(cidr) !== from)
+    .sort(byPrefix)
+    .map(([cidr, from]): Step => ({ kind: "move_prefix", cidr, from, to: null }));
 }
 
 function grant(wanted: Wanted, kept: Found): readonly Step[] {
@@ -187,30 +186,35 @@ function openFilter({ filter, leaseMs: toMs }: Wanted, kept: FilterState): reado
 }
 
 function grantPeers(wanted: Wanted["peers"], kept: TunnelState["peers"]): readonly Step[] {
-  return sorted(wanted).flatMap((to): Step[] => {
+  // Almost all are as they should be: only what is left is put in order.
+  const unsettled = [...wanted.values()].filter((to) => !isSettled(kept.get(to.key), to));
+  return sorted(unsettled).map((to): Step => {
     const from = kept.get(to.key);
-    if (from === undefined) return [{ kind: "add_peer", peer: to }];
-    return isSettled(from, to) ? [] : [{ kind: "change_peer", from: settingsOf(from), to }];
+    if (from === undefined) return { kind: "add_peer", peer: to };
+    return { kind: "change_peer", from: settingsOf(from), to };
   });
 }
 
 /** A peer that may stay where it is, or is there already, needs no change. */
-const isSettled = (from: Peer, to: Peer): boolean =>
-  from.keepaliveS === to.keepaliveS && (to.endpoint === null || to.endpoint === from.endpoint);
+const isSettled = (from: Peer | undefined, to: Peer): boolean =>
+  from?.keepaliveS === to.keepaliveS && (to.endpoint === null || to.endpoint === from.endpoint);
 
 function grantPrefixes(wanted: PrefixOwners, kept: PrefixOwners): readonly Step[] {
-  return [...wanted].sort(byPrefix).flatMap(([cidr, to]): Step[] => {
-    const from = kept.get(cidr) ?? null;
-    return from === to ? [] : [{ kind: "move_prefix", cidr, from, to }];
-  });
+  return [...wanted]
+    .filter(([cidr, to]) => kept.get(cidr) !== to)
+    .sort(byPrefix)
+    .map(([cidr, to]): Step => ({ kind: "move_prefix", cidr, from: kept.get(cidr) ?? null, to }));
 }
 
 const nobody: ReadonlySet<IpAddress> = new Set();
 
 const settingsOf = ({ key, endpoint, keepaliveS }: Peer): Peer => ({ key, endpoint, keepaliveS });
 
-const sorted = (peers: ReadonlyMap<TunnelKey, Peer>): readonly Peer[] =>
-  [...peers.values()].map(settingsOf).sort((left, right) => (left.key < right.key ? -1 : 1));
+const goneFrom = (found: Found, kept: Found): readonly Peer[] =>
+  [...(found.tunnel?.peers.values() ?? [])].filter(({ key }) => !kept.tunnel?.peers.has(key));
+
+const sorted = (peers: readonly Peer[]): readonly Peer[] =>
+  peers.map(settingsOf).sort((left, right) => (left.key < right.key ? -1 : 1));
 
 const byPrefix = ([left]: [Cidr, TunnelKey], [right]: [Cidr, TunnelKey]): number =>
   left < right ? -1 : 1;

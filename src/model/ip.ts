@@ -36,7 +36,7 @@ export type Endpoint = v.InferOutput<typeof Endpoint>;
 
 export type Family = 4 | 6;
 export const familyOf = (text: IpAddress | Cidr | Endpoint): Family =>
-  text.startsWith("[") || (text.match(/:/g)?.length ?? 0) > 1 ? 6 : 4;
+  text.startsWith("[") || text.indexOf(":") !== text.lastIndexOf(":") ? 6 : 4;
 
 const bitsOf = { 4: 32, 6: 128 } as const;
 
@@ -84,8 +84,12 @@ export function cidrOf(address: IpAddress, bits: number): Cidr {
   return v.parse(Cidr, `${base}/${bits}`);
 }
 
-/** The prefix that holds this one address and no other. */
-export const hostCidr = (address: IpAddress): Cidr => cidrOf(address, bitsOf[familyOf(address)]);
+/**
+ * The prefix that holds this one address and no other. Not parsed again: an address in its one spelling,
+ * and no host bits to be zero. Every look at the host asks for each peer's.
+ */
+export const hostCidr = (address: IpAddress): Cidr =>
+  `${address}/${bitsOf[familyOf(address)]}` as Cidr;
 
 export function containsIp(cidr: Cidr, address: IpAddress): boolean {
   const { address: base, bits } = splitCidr(cidr);
