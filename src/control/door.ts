@@ -28,8 +28,27 @@ export async function identify(
   address: string,
   refuse: (node: Node) => void = refuseInactive,
 ): Promise<Anyone | Member> {
+  if (request.headers.get("signature-input") === null) return { kind: "anyone", address };
+  try {
+    const node = await prove(control, request, body, refuse);
+    return { kind: "member", node, address };
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const { pathname: endpoint } = new URL(request.url);
+    const [identity = ""] = /[0-9a-f]{64}/.exec(request.headers.get("signature-input") ?? "") ?? [];
+    const fields = { address, identity, endpoint, failure: error.code, decision: error.message };
+    control.log.notice("request_refused", fields);
+    throw error;
+  }
+}
+
+async function prove(
+  control: Control,
+  request: Request,
+  body: Uint8Array,
+  refuse: (node: Node) => void,
+): Promise<Node> {
   const { headers, method } = request;
-  if (headers.get("signature-input") === null) return { kind: "anyone", address };
   const verified = await verifyRequest({
     method,
     url: targetOf(request),
@@ -43,7 +62,7 @@ export async function identify(
   if (node === undefined) throw refusalOf({ code: "key_unknown", key: verified.value.key });
   refuse(node);
   await spend(control, verified.value);
-  return { kind: "member", node, address };
+  return node;
 }
 
 function refuseInactive(node: Node): void {

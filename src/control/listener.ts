@@ -15,6 +15,9 @@ import { identify, networkDoor, refuseQuarantined, revoked } from "./door.ts";
 /** BoringSSL's number for TLS 1.3. The name that Bun's types suggest is refused or ignored. */
 const tls13 = 0x0304;
 
+const askingMaxS = 10;
+const answerMaxS = 60;
+
 /** A report is a few hundred bytes. */
 const reportMaxBytes = 4 * 1024;
 /** Reports that a node may send in a row, and how many come back each second. */
@@ -55,7 +58,7 @@ export function listen(
       port,
       tls,
       maxRequestBodySize: 4 * bodyMaxBytes,
-      idleTimeout: 10,
+      idleTimeout: askingMaxS,
       development: false,
       fetch: (request, owner) => answer(control, call, request, owner),
       error: (error) => respondToError(error, control.log),
@@ -90,6 +93,8 @@ async function answer(
   server: Server<Attached>,
 ): Promise<Response | undefined> {
   const address = server.requestIP(request)?.address ?? "unknown";
+  // The short timeout is for those who do not finish asking; an answer may have to wait its turn.
+  server.timeout(request, answerMaxS);
   // No browser is a client of this API; a page that makes one ask is up to no good.
   if (request.headers.get("origin") !== null)
     return refusalResponse(new Fault("permission_denied", "not from a web page"));

@@ -7,6 +7,7 @@ import type { Random, SigningSecret } from "../crypto/ed25519.ts";
 import { type PeerHttpServer, servePeerHttp } from "../kernel/peer-http.ts";
 import { activeApprovers } from "../membership/state.ts";
 import { insertAudit, listAudit } from "../store/control-store-audit.ts";
+import type { NodeId } from "../model/ids.ts";
 import { putSeen } from "../store/control-store-network.ts";
 import type { ControlStore } from "../store/control-store.ts";
 import type { ControlUrl } from "../wire/join-token.ts";
@@ -22,7 +23,7 @@ import {
 } from "./credentials.ts";
 import { enroll } from "./enrollment.ts";
 import { listen, type Listener } from "./listener.ts";
-import { MapStreams } from "./map-stream.ts";
+import { type MapStreamOptions, MapStreams } from "./map-stream.ts";
 import { loadNetwork, type Network } from "./network.ts";
 import { leave, listNodes, renameNode, revokeNode } from "./nodes.ts";
 import { forgetOldNonces } from "./replays.ts";
@@ -59,43 +60,45 @@ const upkeepIntervalMs = 10_000;
 /** Throws `store_corrupt` for a log that does not verify, and `key_custody` for keys it does not name. */
 export async function startControl(options: ServeOptions): Promise<RunningControl> {
   const { store, clock, random, log, keys, url } = options;
+  // Closed again, last first, when a later part does not open; and handed over when all have.
+  await using parts = new AsyncDisposableStack();
+  parts.defer(() => store.close());
   const network = await loadNetwork(store, clock.nowS());
   refuseStrangeKeys(network, keys);
-  const streams: MapStreams = new MapStreams({
-    network,
-    control: keys.control,
-    clock,
-    log,
-    onFork: (node, { held, head }) => {
-      log.error("node_forked", { node, epoch: head.epoch, root: head.root });
-      const event = {
-        at: clock.nowS(),
-        actor: `node:${node}`,
-        event: "node_forked",
-        subject: node,
-      };
-      const detail = JSON.stringify({ epoch: head.epoch, generation: held.generation });
-      void store.transact((transaction) => insertAudit(transaction, { ...event, detail }));
-    },
-  });
+  const onFork = forkAlarm(options);
+  const streams = new MapStreams({ network, control: keys.control, clock, log, onFork });
+  parts.defer(() => streams.stop());
   const abuse = new AbuseGuard(options.limits);
   const pin = tlsPinOf(keys.certificate);
   const core = { url, pin, approver: keys.approver, network, streams, abuse };
   const control: Control = { ...core, store, clock, random, log };
+  parts.defer(() => keepUp(control));
   const call = serveCalls(handlersOf(control), log);
   const listener = listenWith(control, call, options);
+  parts.defer(() => listener.close());
   const operators = await serveOperators(call, options.socket);
+  parts.defer(() => operators?.close());
   const upkeep = setInterval(() => void keepUp(control), upkeepIntervalMs);
+  parts.defer(() => clearInterval(upkeep));
+  // Before the listener waits for its connections, these have to know that they end.
+  parts.defer(() => streams.stop());
   log.notice("serving", { url, port: listener.port, nodes: network.state.nodes.size });
-  const close = async (): Promise<void> => {
-    clearInterval(upkeep);
-    streams.stop();
-    await operators?.close();
-    await listener.close();
-    await keepUp(control);
-    await store.close();
+  const opened = parts.move();
+  return { control, port: listener.port, close: () => opened.disposeAsync() };
+}
+
+/** A node that holds another log than ours is worth an alarm, once for each start. */
+function forkAlarm({ store, clock, log }: ServeOptions): MapStreamOptions["onFork"] {
+  const alarmed = new Set<NodeId>();
+  return (node, { held, head }) => {
+    if (alarmed.has(node)) return;
+    alarmed.add(node);
+    log.error("node_forked", { node, epoch: head.epoch, root: head.root });
+    const detail = JSON.stringify({ epoch: head.epoch, generation: held.generation });
+    const at = clock.nowS();
+    const record = { at, actor: `node:${node}`, event: "node_forked", subject: node, detail };
+    void store.transact((transaction) => insertAudit(transaction, record));
   };
-  return { control, port: listener.port, close };
 }
 
 type Call = ReturnType<typeof serveCalls>;

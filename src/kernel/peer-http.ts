@@ -58,11 +58,7 @@ export async function servePeerHttp<Caller>(
   options: PeerHttpOptions<Caller>,
 ): Promise<PeerHttpServer> {
   const limits = { ...limitsDefault, ...options.limits };
-  const lock = lockFile(
-    `${options.path}.lock`,
-    `another process serves ${options.path}`,
-    `end it first; ss -xlp src ${options.path} shows which one it is`,
-  );
+  const lock = claim(options.path);
   try {
     return await open(options, limits, lock);
   } catch (error) {
@@ -70,6 +66,22 @@ export async function servePeerHttp<Caller>(
     throw error;
   }
 }
+
+function claim(path: string): Disposable {
+  const remedy = `end it first; ss -xlp src ${path} shows which one it is`;
+  try {
+    return lockFile(`${path}.lock`, `another process serves ${path}`, remedy);
+  } catch (cause) {
+    if (cause instanceof Fault) throw cause;
+    throw notListening(path, cause);
+  }
+}
+
+const notListening = (path: string, cause: unknown): Fault =>
+  new Fault("unavailable", `cannot listen at ${path}`, {
+    cause,
+    remedy: "see that its directory is there and belongs to the service's user",
+  });
 
 async function open<Caller>(
   options: PeerHttpOptions<Caller>,
@@ -83,9 +95,9 @@ async function open<Caller>(
   });
   const server = net.createServer((socket) => {
     if (connections.size >= limits.connectionsMax) return void socket.destroy();
-    const peer = credentialsOf(socket);
-    if (peer === null) return void socket.destroy();
-    callers.set(socket, options.identify(peer));
+    const caller = identify(options, socket);
+    if (caller === null) return void socket.destroy();
+    callers.set(socket, caller.value);
     connections.add(socket);
     socket.on("close", () => connections.delete(socket));
     socket.on("error", () => socket.destroy());
@@ -105,6 +117,19 @@ async function open<Caller>(
   };
 }
 
+/** Null for a caller that cannot be made out, be it for want of descriptors: it is not let in. */
+function identify<Caller>(
+  options: PeerHttpOptions<Caller>,
+  socket: net.Socket,
+): { readonly value: Caller } | null {
+  try {
+    const peer = credentialsOf(socket);
+    return peer === null ? null : { value: options.identify(peer) };
+  } catch {
+    return null;
+  }
+}
+
 /** A socket file that is left over from a process that died is in nobody's use: we hold the lock. */
 async function listen(server: net.Server, path: string, mode: number): Promise<void> {
   rmSync(path, { force: true });
@@ -116,10 +141,7 @@ async function listen(server: net.Server, path: string, mode: number): Promise<v
       server.listen(path, resolve);
     });
   } catch (cause) {
-    throw new Fault("unavailable", `cannot listen at ${path}`, {
-      cause,
-      remedy: "see that its directory is there and belongs to the service's user",
-    });
+    throw notListening(path, cause);
   } finally {
     process.umask(umask);
   }

@@ -217,3 +217,17 @@ test("a node that leaves is a member no more", async () => {
     .catch((error: unknown) => error);
   expect(again instanceof Fault && again.code).toBe("revoked");
 });
+
+test("a refused request is in the log: from where, as whom, for what, and why", async () => {
+  const thief = new TestNode(harness, keygen(random));
+  const { path, init } = signedFor(thief, "leave");
+  await send(path, init);
+  const events = harness.lines.map((line) => JSON.parse(line) as Record<string, string>);
+  expect(events.findLast(({ event }) => event === "request_refused")).toMatchObject({
+    address: "127.0.0.1",
+    identity: thief.identity.publicKey,
+    endpoint: path,
+    failure: "permission_denied",
+    decision: "no member of this network has this key",
+  });
+});

@@ -153,6 +153,12 @@ test("more connections than are allowed are not accepted", async () => {
   await waitFor("room", async () => (await ask().catch(() => null))?.status === 200);
 });
 
+test("a socket whose directory is not there is refused as such", async () => {
+  const attempt = serve({ path: join(directory, "missing", "test.sock") });
+  const error = await attempt.catch((caught: unknown) => caught);
+  expect(error instanceof Fault && error.code).toBe("unavailable");
+});
+
 test("a handler that breaks is one broken answer, which tells nothing", async () => {
   await serve({ fetch: () => Promise.reject(new Error("inner secret")) });
   const answer = await ask();
