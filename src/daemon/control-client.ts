@@ -53,6 +53,8 @@ export type ControlClient = {
 export type OpenControlClient = (target: ControlTarget) => ControlClient;
 
 const callMaxMs = 15_000;
+/** The largest answer is that to an enrollment: the whole log, of ten thousand nodes a third of this. */
+const answerMaxLength = 64 << 20;
 const backoffFirstMs = 200;
 const backoffMaxMs = 30_000;
 
@@ -115,12 +117,23 @@ async function ask(url: string, { body, ...asked }: Asked): Promise<unknown> {
     const signal = AbortSignal.timeout(callMaxMs);
     const init = { ...asked, signal, redirect: "error" as const, keepalive: false };
     response = await fetch(url, body === undefined ? init : { ...init, body: body.slice() });
-    text = await response.text();
+    text = await readText(response);
   } catch (cause) {
     throw unreachableFault(url, cause);
   }
   if (response.ok) return parseJson(text);
   throw faultOfRefusal(response.status, text);
+}
+
+/** Reads no further than an answer can be: a server that never ends would fill this host's memory. */
+async function readText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > answerMaxLength) throw new Error("the answer does not end");
+  }
+  return text + decoder.decode();
 }
 
 /** A WebSocket that is refused does not say why; the same request without the upgrade does. */

@@ -286,6 +286,32 @@ test("a probe of a server that lives changes nothing", async () => {
   stream.close();
 });
 
+test("an answer that does not end is not read to the end", async () => {
+  const node = await harness.join("flooded");
+  const { certificate, tlsKey } = await makeCertificate("127.0.0.1", node.clock.nowS(), random);
+  const chunk = new Uint8Array(1 << 20).fill(0x20);
+  let sent = 0;
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    tls: { cert: certificate, key: tlsKey.expose((bytes) => new TextDecoder().decode(bytes)) },
+    fetch: () =>
+      new Response(
+        new ReadableStream({
+          pull: (stream) => {
+            sent++;
+            if (sent < 400) stream.enqueue(chunk);
+            else stream.close();
+          },
+        }),
+      ),
+  });
+  const url = v.parse(ControlUrl, `https://127.0.0.1:${server.port}`);
+  const fault = await faultOf(node.client({ url, pin: tlsPinOf(certificate) }).leave());
+  expect(fault.message).toContain("does not end");
+  await server.stop(true);
+});
+
 test("a refusal of the server arrives with its own code and remedy", async () => {
   const node = await harness.join("refused");
   const fault = await faultOf(node.advertise({ node: "0".repeat(64) as never }));
