@@ -8,6 +8,7 @@ import { journalPriority, type Log, openLog } from "../base/log.ts";
 import { version } from "../base/version.ts";
 import type { Random } from "../crypto/ed25519.ts";
 import { openNetworkMonitor } from "../host/network-monitor.ts";
+import { bootMs } from "../kernel/boot-clock.ts";
 import { lockFile } from "../kernel/file-lock.ts";
 import { servePeerHttp } from "../kernel/peer-http.ts";
 import { notifyReady } from "../kernel/sd-notify.ts";
@@ -109,7 +110,7 @@ const lockState = ({ state_dir }: Config): Disposable =>
 
 const clock: Clock = {
   nowS: () => Math.floor(Date.now() / 1_000),
-  monotonicMs: () => performance.now(),
+  monotonicMs: bootMs,
 };
 
 const random: Random = (sizeBytes) => crypto.getRandomValues(new Uint8Array(sizeBytes));
