@@ -7,7 +7,7 @@ const exclusiveWithoutWaiting = 2 | 4;
 
 /**
  * Throws Fault `busy` with this message and way out when another process holds the lock, and
- * `permission_denied` when this user may not take it.
+ * `permission_denied` when this user may not take it, `unavailable` when the disk does not let it.
  */
 export function lockFile(path: string, busy: string, remedy: string): Disposable {
   const fd = openLock(path);
@@ -22,7 +22,16 @@ function openLock(path: string): number {
   try {
     return openSync(path, "a", 0o600);
   } catch (cause) {
-    const remedy = "run as the user that owns the directory";
-    throw new Fault("permission_denied", `cannot open ${path}`, { cause, remedy });
+    // A disk that is full or has turned read-only may recover: whoever restarts us is to go on.
+    const isForbidden = /EACCES|EPERM/.test(String(cause));
+    throw isForbidden
+      ? new Fault("permission_denied", `cannot open ${path}`, {
+          cause,
+          remedy: "run as the user that owns the directory",
+        })
+      : new Fault("unavailable", `cannot open ${path}`, {
+          cause,
+          remedy: "see that its directory is there, and that the disk can be written and has room",
+        });
   }
 }

@@ -65,6 +65,17 @@ test("the caller is who the kernel says, and the request is whole", async () => 
   expect(new Set(answer.peer.groups)).toEqual(new Set(process.getgroups?.()));
 });
 
+test("a caller who cannot be made out is not let in, and the next one is", async () => {
+  let calls = 0;
+  const identify = (peer: PeerCredentials) => {
+    if (calls++ === 0) throw new Error("no descriptors left");
+    return peer;
+  };
+  await serve({ identify });
+  expect(await raw("GET / HTTP/1.1\r\nhost: local\r\n\r\n")).toBe("");
+  expect((await ask()).status).toBe(200);
+});
+
 test.if(process.getuid?.() === 0)("another user is another caller", async () => {
   await serve({ mode: 0o666 });
   const script = `const r = await fetch("http://local/", { unix: ${JSON.stringify(path)} }); console.log(await r.text());`;
