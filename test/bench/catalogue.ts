@@ -2,6 +2,7 @@
 import type { Case } from "./bench.ts";
 import { binary } from "./cases/binary.ts";
 import { change } from "./cases/change.ts";
+import { core } from "./cases/core.ts";
 import { fleet } from "./cases/fleet.ts";
 import { idle } from "./cases/idle.ts";
 import { join } from "./cases/join.ts";
@@ -18,4 +19,5 @@ export const catalogue: readonly Case[] = [
   throughput,
   idle,
   fleet,
+  core,
 ];

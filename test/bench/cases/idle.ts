@@ -105,8 +105,7 @@ async function watch(
   const startedMs = performance.now();
   await Bun.sleep(lengthMs);
   const tookMs = performance.now() - startedMs;
-  const percent = (pid: number): number =>
-    (100 * Math.max(0, cpuMs(pid) - (before.get(pid) ?? 0))) / tookMs;
+  const percent = (pid: number): number => (100 * (cpuMs(pid) - (before.get(pid) ?? 0))) / tookMs;
   for (const [who, programs] of [
     ["daemon", daemons],
     ["tunnel", tunnels],

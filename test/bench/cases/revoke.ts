@@ -39,7 +39,7 @@ export const revoke: Case = {
         try {
           bench.record("revoked_to_last_answer", await expel(mesh, rogue, alice));
         } finally {
-          rogue.service.process.kill("SIGKILL");
+          await rogue.service.kill();
         }
       }
     });
