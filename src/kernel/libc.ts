@@ -19,7 +19,6 @@ const library = dlopen("libc.so.6", {
   close: { args: [int], returns: int },
   open: { args: [T.ptr, int, int], returns: int },
   flock: { args: [int, int], returns: int },
-  madvise: { args: [T.u64, T.u64, int], returns: int },
   prctl: { args: [int, T.u64, T.u64, T.u64, T.u64], returns: int },
   setrlimit: { args: [int, T.ptr], returns: int },
   clock_gettime: { args: [int, T.ptr], returns: int },
