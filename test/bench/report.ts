@@ -74,7 +74,7 @@ export const CaseReport = v.pipe(
     figures: v.pipe(v.array(Figure), v.minLength(1)),
   }),
   v.check(
-    ({ figures }) => figures.every((figure) => Bun.deepEquals(figure, derive(figure), true)),
+    ({ figures }) => figures.every((figure) => isMeasured(figure)),
     "a number does not follow from its samples",
   ),
 );
@@ -101,6 +101,10 @@ export function figureOf(spec: FigureSpec, samples: Samples): Figure {
   );
   return { name, unit, better, about, sizedBy, limit, points, exponent: growthExponent(growth) };
 }
+
+const isMeasured = (figure: Figure): boolean =>
+  figure.points.every(({ samples }) => samples.length > 0) &&
+  Bun.deepEquals(figure, derive(figure), true);
 
 /** The same figure worked out anew from nothing but its samples. */
 function derive(figure: Figure): Figure {

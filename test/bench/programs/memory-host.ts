@@ -84,7 +84,14 @@ export class MemoryHost implements HostPort {
         if (step.to === null) this.#owners.delete(step.cidr);
         else this.#owners.set(step.cidr, step.to);
         return;
-      default:
+      case "adopt_tunnel":
+      case "change_peer":
+      case "link_down":
+      case "release_tunnel":
+      case "remove_address":
+      case "remove_route":
+      case "remove_tunnel":
+      case "restore_filter":
         throw new Error(`nobody expected ${step.kind}`);
     }
   }
