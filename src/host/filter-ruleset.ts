@@ -8,9 +8,10 @@
  * - Packets that connection tracking finds invalid get no rule of their own: from an allowed source
  *   the host's own stack judges them as it would without us, from any other they are dropped as new
  *   ones are. Fragments are put together before these hooks, since tracking asks for that.
- * - Nobody reaches the mesh's addresses, or speaks as one of our sources, by any other interface. That
- *   costs two look-ups for a packet from outside and none for `lo`, where a proxy on this host may
- *   rightly speak as its client.
+ * - Nobody reaches the mesh's addresses, or speaks as one of our sources, by any other interface; nor
+ *   does this host speak to one there, which a route from a lying DHCP server (RFC 3442) would have it
+ *   do in the clear. That costs two look-ups for a packet from outside, one for a packet to outside,
+ *   and none for `lo`, where a proxy on this host may rightly speak as its client.
  */
 import { encodeUtf8 } from "../base/bytes.ts";
 import type { Chain, HashSet, Rule, Table } from "../kernel/nftables.ts";
@@ -37,6 +38,8 @@ export type DropReason =
   | "address_outside_tunnel"
   /** In the name of one of our sources, by another interface. */
   | "source_spoofed"
+  /** To one of our sources, by another interface: somebody's route lies before the tunnel's. */
+  | "source_outside_tunnel"
   /** Between the tunnel and another interface, or from the tunnel back into it. */
   | "forwarded";
 
@@ -97,6 +100,9 @@ export function rulesOf(tunnel: InterfaceName): readonly FilterRule[] {
       [oifname, isTunnel],
     ]),
     ...drops(departure, "lease_expired", [[oifname, isTunnel, oifname, outsideSet(leaseSet)]]),
+    { chain: departure, rule: [oifname, isTunnel, accept] },
+    { chain: departure, rule: [oifname, cmp("eq", encodeName("lo")), accept] },
+    ...drops(departure, "source_outside_tunnel", within("destination", sourceSets)),
   ];
 }
 

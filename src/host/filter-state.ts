@@ -104,6 +104,7 @@ export function decodeDrops(held: HeldTable): Readonly<Record<DropReason, bigint
     source_denied: 0n,
     address_outside_tunnel: 0n,
     source_spoofed: 0n,
+    source_outside_tunnel: 0n,
     forwarded: 0n,
   };
   const next = new Map<string, number>();

@@ -221,6 +221,10 @@ if (isInPrivateNamespace(import.meta.path)) {
       "chain mesh_out {",
       "type filter hook output priority filter; policy accept;",
       'oifname "rn0" oifname != @lease counter drop',
+      'oifname "rn0" accept',
+      'oifname "lo" accept',
+      "ip daddr @peers4 counter drop",
+      "ip6 daddr @peers6 counter drop",
       ...["}", "}", ""],
     ]);
   });
@@ -307,6 +311,17 @@ if (isInPrivateNamespace(import.meta.path)) {
     test("nobody speaks as a source of ours by another interface", () => {
       load([friend]);
       expectDropped("source_spoofed", "rnlan", friend, here);
+    });
+
+    test("a route that lies before the tunnel's takes nothing in the clear to a source of ours", () => {
+      const bits = family === "IPv4" ? 32 : 128;
+      const route = [`${friend}/${bits}`, "via", outside, "dev", "lan0"];
+      load([friend]);
+      expect(pings(null, own, friend)).toBe(true);
+      ip("route", "add", ...route);
+      expectDropped("source_outside_tunnel", null, own, friend);
+      ip("route", "del", ...route);
+      expect(pings(null, own, friend)).toBe(true);
     });
 
     test("nothing is forwarded into the tunnel or out of it", () => {

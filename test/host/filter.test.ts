@@ -247,5 +247,6 @@ test("drops are counted by reason", () => {
     address_foreign: 6n + 7n,
     source_denied: 8n,
     forwarded: 9n + 10n,
+    source_outside_tunnel: 12n + 13n,
   });
 });
