@@ -117,20 +117,20 @@ test("the filter stops a stranger whom the tunnel would let in", async (mesh) =>
   const { alice, eve } = mesh.nodes;
   const [us, them] = [await alice.self(), await eve.self()];
   // The daemons would put it right at once. The filter needs none.
-  for (const { service } of [alice, eve]) service.process.kill("SIGSTOP");
-  // Somebody with root on both hosts makes the tunnel itself accept eve.
-  const [ours, theirs] = [await tunnelKeyOf(alice), await tunnelKeyOf(eve)];
-  await allow(alice, theirs, [them.ipv4, them.ipv6], eve);
-  await allow(eve, ours, [us.ipv4, us.ipv6], alice);
-  const before = await dropsOf(alice, "source_denied");
-  const arriving = await alice.host.capture(tunnelName, { filter: "icmp or icmp6" });
-  const pings = [us.ipv4, us.ipv6].map((each) => eve.host.ping(each, { count: 2, timeoutS: 1 }));
-  for (const { received } of await Promise.all(pings)) expect(received).toBe(0);
-  // They did come through the tunnel, and no further.
-  expect((await arriving.stop()).all.length).toBeGreaterThanOrEqual(4);
-  expect((await dropsOf(alice, "source_denied")) - before).toBeGreaterThanOrEqual(4);
-  for (const { service } of [alice, eve]) service.process.kill("SIGCONT");
-  await alice.host.ip("address add 198.51.100.1/32 dev lo", "address del 198.51.100.1/32 dev lo");
+  await whileFrozen([alice, eve], async () => {
+    // Somebody with root on both hosts makes the tunnel itself accept eve.
+    const [ours, theirs] = [await tunnelKeyOf(alice), await tunnelKeyOf(eve)];
+    await allow(alice, theirs, [them.ipv4, them.ipv6], eve);
+    await allow(eve, ours, [us.ipv4, us.ipv6], alice);
+    const before = await dropsOf(alice, "source_denied");
+    const arriving = await alice.host.capture(tunnelName, { filter: "icmp or icmp6" });
+    const pings = [us.ipv4, us.ipv6].map((to) => eve.host.ping(to, { count: 2, timeoutS: 1 }));
+    for (const { received } of await Promise.all(pings)) expect(received).toBe(0);
+    // They did come through the tunnel, and no further.
+    expect((await arriving.stop()).all.length).toBeGreaterThanOrEqual(4);
+    expect((await dropsOf(alice, "source_denied")) - before).toBeGreaterThanOrEqual(4);
+  });
+  await alice.host.ip("address add 198.51.100.1/32 dev eth0");
   await waitFor("alice to put her tunnel right", async () => {
     return !(await alice.tunnelPeers()).includes(them.ipv4);
   });
@@ -206,6 +206,15 @@ for (const [title, underlay] of [
       await expectReached(alice, bob);
     },
   );
+
+async function whileFrozen(nodes: readonly NodeHost[], act: () => Promise<void>): Promise<void> {
+  for (const { service } of nodes) service.process.kill("SIGSTOP");
+  try {
+    await act();
+  } finally {
+    for (const { service } of nodes) service.process.kill("SIGCONT");
+  }
+}
 
 async function tunnelKeyOf({ host }: NodeHost): Promise<string> {
   return (await host.output(["/usr/bin/wg", "show", tunnelName, "public-key"])).trim();

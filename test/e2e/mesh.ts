@@ -14,6 +14,7 @@ import type { Host } from "../lab/host.ts";
 import { Lab } from "../lab/lab.ts";
 import type { Prefixes, Switch } from "../lab/switch.ts";
 import { waitFor } from "../lab/wait-for.ts";
+import { pace } from "../support/pace.ts";
 import { ControlHost, controlPort } from "./control-host.ts";
 import { requireBinary } from "./ground.ts";
 import { Journal } from "./journal.ts";
@@ -44,7 +45,7 @@ export type MeshOptions<N extends string> = {
 export const dualUnderlay: Prefixes = { ipv4: "192.0.2.0/24", ipv6: "2001:db8:1::/64" };
 
 /** Long enough for a mesh to be made on a busy machine: nothing waits for it. */
-const testMaxMs = 60_000;
+const testMaxMs = 60_000 * pace;
 
 export class Mesh<N extends string = string> {
   readonly lab: Lab;

@@ -3,6 +3,7 @@ import { assert } from "../../src/base/assert.ts";
 import type { Host } from "../lab/host.ts";
 import type { Finished, LabProcess } from "../lab/lab-process.ts";
 import { waitFor } from "../lab/wait-for.ts";
+import { pace } from "../support/pace.ts";
 import type { RunAs } from "../lab/station.ts";
 import { ground } from "./ground.ts";
 import type { Journal } from "./journal.ts";
@@ -16,7 +17,7 @@ export type Place = {
 
 export const onHost: Place = { prefix: [], binary: ground.binary, root: "" };
 
-const cliMaxMs = 90_000;
+const cliMaxMs = 90_000 * pace;
 
 export class Service {
   readonly host: Host;
