@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { closedOptions, shutDoor } from "./closed.ts";
 import { output, ProgramFailed, run } from "./run.ts";
 import { bringRuntime } from "./runtime.ts";
+import { billsOf } from "./sbom.ts";
 
 const root = resolve(import.meta.dir, "..");
 
@@ -46,7 +47,9 @@ async function sha256Of(path: string): Promise<string> {
 
 async function hashOfSources(): Promise<string> {
   const hasher = new Bun.CryptoHasher("sha256");
-  const machinery = ["build", "closed", "run", "runtime"].map((name) => `scripts/${name}.ts`);
+  const machinery = ["build", "closed", "run", "runtime", "sbom"].map(
+    (name) => `scripts/${name}.ts`,
+  );
   const settings = ["bun.lock", "package.json", "tsconfig.json"];
   const sources = [...new Glob("{src/**/*,systemd/*}").scanSync(root), ...machinery, ...settings];
   for (const path of sources.sort()) {
@@ -73,11 +76,21 @@ async function compile(target: Target, out: string, identity: readonly string[])
   const cross = arch === process.arch ? [] : await bringRuntime(runtime, root);
   const shape = ["--compile", "--format=esm", "--splitting", "--minify", "--bytecode"];
   const runtimes = cross.map((path) => `--compile-executable-path=${path}`);
-  const place = [`--target=${bunTarget}`, `--outfile=${join(partial, file)}`, ...runtimes];
+  const meta = join(partial, "meta.json");
+  const place = [
+    `--metafile=${meta}`,
+    `--target=${bunTarget}`,
+    `--outfile=${join(partial, file)}`,
+    ...runtimes,
+  ];
   const options = [...shape, ...closedOptions, ...identity, ...place];
   await output([process.execPath, "build", "src/main.ts", ...options], root);
   await shutDoor(join(partial, file));
   await rename(join(partial, file), join(out, file));
+  // The same for every processor: they differ in nothing but the build of the runtime.
+  const { sbom, licences } = billsOf(root, await Bun.file(meta).json());
+  await Bun.write(join(out, "sbom.json"), sbom);
+  await Bun.write(join(out, "licences.txt"), licences);
   await rm(partial, { recursive: true });
   const path = join(out, file);
   return { target, file, sizeBytes: Bun.file(path).size, sha256: await sha256Of(path) };
@@ -92,6 +105,7 @@ async function readManifest(path: string): Promise<Manifest | null> {
 /** Returns what an earlier build left, if it is whole and was made from the very same sources. */
 async function fresh(previous: Manifest | null, target: Target, out: string, now: Manifest) {
   if (previous?.sources !== now.sources || previous.bun !== now.bun) return null;
+  if (!(await Bun.file(join(out, "sbom.json")).exists())) return null;
   const built = previous.built.find((one) => one.target === target);
   if (built === undefined || !(await Bun.file(join(out, built.file)).exists())) return null;
   return (await sha256Of(join(out, built.file))) === built.sha256 ? built : null;
