@@ -25,4 +25,9 @@ export const checks: readonly Check[] = [
     argv: [oxlint, "--deny-warnings", ...folders],
     mend: [oxlint, "--deny-warnings", "--fix", ...folders],
   },
+  {
+    name: "traceability",
+    argv: [process.execPath, join(root, "scripts/traceability.ts"), "--check"],
+    mend: null,
+  },
 ];

@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Glob } from "bun";
 import { checks, root } from "./checks.ts";
+import { endRun, startRun, wholeRun } from "./gates/test-run.ts";
 import { run } from "./run.ts";
 import {
   endAll,
@@ -58,7 +59,11 @@ function filesOf(kind: Kind, filters: readonly string[]): readonly string[] {
     .sort();
 }
 
+/** Names of the reports that this run has written. */
+const reports: string[] = [];
+
 async function runGroup(files: readonly string[], name: string, kind: Kind): Promise<Outcome> {
+  reports.push(name);
   if (files.length > 1) console.log(`  ${files.length} files ...`);
   const result = await runTests(files, name, kinds[kind].timeoutMs);
   const label = files.length === 1 ? files[0] : `${files.length} files`;
@@ -92,7 +97,9 @@ function testStage(kind: Kind): Stage {
             .replace(/^test\//, "")
             .replace(/\.test\.ts$/, "")
             .replaceAll("/", "-");
-          total = add(total, await runGroup([file], name, kind));
+          // Awaited first: the sum must not begin before the other process has added to it.
+          const outcome = await runGroup([file], name, kind);
+          total = add(total, outcome);
         }
       };
       await Promise.all(Array.from({ length: processesMax }, work));
@@ -121,6 +128,13 @@ const stages: readonly Stage[] = [
   testStage("e2e"),
 ];
 
+/** Whether the tests that the requirements rest on are among those that have just run and passed. */
+const evidence = programStage("evidence", [
+  process.execPath,
+  join(root, "scripts/traceability.ts"),
+  "--check",
+]);
+
 /** Stages by name, then parts of file names. Files are tested against a fresh build, so that is always made. */
 function choose(args: readonly string[]): { chosen: readonly Stage[]; filters: readonly string[] } {
   const names = new Set(stages.map(({ name }) => name));
@@ -138,7 +152,7 @@ function summarise(rows: readonly Row[]): void {
     console.log(`\nFailures:\n${failures.map((one) => `  ${one}`).join("\n")}`);
   console.log("");
   for (const row of rows) {
-    console.log(`${row.name.padEnd(8)}${seconds(row.elapsedMs).padStart(9)}  ${count(row)}`);
+    console.log(`${row.name.padEnd(12)}${seconds(row.elapsedMs).padStart(9)}  ${count(row)}`);
   }
   const { passed, failed } = rows.reduce<Outcome>(add, none);
   const tested = rows.filter(({ name }) => name in kinds);
@@ -158,10 +172,17 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 const { chosen, filters } = choose(process.argv.slice(2));
 await mkdir(join(root, "artifacts/test"), { recursive: true });
 const rows: Row[] = [];
-for (const stage of chosen) {
+
+async function perform(stage: Stage): Promise<void> {
   console.log(`> ${stage.name}`);
   const startedMs = performance.now();
   const outcome = await stage.run(filters);
   rows.push({ ...outcome, name: stage.name, elapsedMs: performance.now() - startedMs });
 }
+
+const start = await startRun(root);
+for (const stage of chosen) await perform(stage);
+const ran = chosen.map(({ name }) => name).filter((name) => name in kinds);
+await endRun(root, start, { kinds: ran, filters: [...filters], reports });
+if (wholeRun.every((kind) => ran.includes(kind)) && filters.length === 0) await perform(evidence);
 summarise(rows);
