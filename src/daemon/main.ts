@@ -9,6 +9,7 @@ import { version } from "../base/version.ts";
 import type { Random } from "../crypto/ed25519.ts";
 import { openNetworkMonitor } from "../host/network-monitor.ts";
 import { bootMs } from "../kernel/boot-clock.ts";
+import { forbidCoreDumps } from "../kernel/core-dumps.ts";
 import { lockFile } from "../kernel/file-lock.ts";
 import { servePeerHttp } from "../kernel/peer-http.ts";
 import { notifyReady } from "../kernel/sd-notify.ts";
@@ -46,6 +47,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 async function run(config: Config): Promise<void> {
   // What the daemon writes is for its own user.
   process.umask(0o077);
+  forbidCoreDumps();
   const service = readServiceEnvironment();
   const log = openDaemonLog(config);
   const custody = readPassphrase({
