@@ -42,6 +42,8 @@ export class ControlLink {
   #stream: MapStream | null = null;
   #isStopped = true;
   #wake: (() => void) | null = null;
+  #abandon: (() => void) | null = null;
+  #hasMoved = false;
   #running: Promise<void> = Promise.resolve();
 
   constructor(client: ControlClient, hooks: LinkHooks, clock: Clock, log: Log) {
@@ -65,13 +67,16 @@ export class ControlLink {
     this.#isStopped = true;
     this.#stream?.close();
     this.#wake?.();
+    this.#abandon?.();
     await this.#running;
     this.#move("off", null);
   }
 
   /** The network has changed: find out now whether the stream still lives, and come back at once. */
   probe(): void {
+    this.#hasMoved = true;
     this.#wake?.();
+    this.#abandon?.();
     this.#stream?.probe();
   }
 
@@ -84,7 +89,10 @@ export class ControlLink {
       this.#move(this.#state === "refused" ? "refused" : "connecting", this.#reason);
       const openedMs = this.#clock.monotonicMs();
       const isGood = await this.#session();
-      if (isGood && this.#clock.monotonicMs() - openedMs >= steadyMs) attempt = -1;
+      const isSteady = isGood && this.#clock.monotonicMs() - openedMs >= steadyMs;
+      // What broke because this host has moved says nothing of the server.
+      if (isSteady || this.#hasMoved) attempt = -1;
+      this.#hasMoved = false;
       if (this.#isStopped) return;
       await this.#pause(backoffMs(Math.max(attempt, 0), Math.random));
     }
@@ -114,7 +122,8 @@ export class ControlLink {
       });
       this.#stream = stream;
       if (isRefused()) stream.close();
-      await this.#hooks.onOpen();
+      // A stream may end before the answer to what was said at its opening comes.
+      await Promise.race([this.#hooks.onOpen(), closed]);
       const reason = await closed;
       await queue;
       this.#lose(refusal, reason);
@@ -132,8 +141,23 @@ export class ControlLink {
     const closed = new Promise<Finding | null>((resolve) => {
       onClose = resolve;
     });
-    const stream = await this.#client.openMapStream({ ...this.#hooks.held(), onMap, onClose });
-    return { closed, stream };
+    const opening = this.#client.openMapStream({ ...this.#hooks.held(), onMap, onClose });
+    return { closed, stream: await this.#orAbandoned(opening) };
+  }
+
+  /** An attempt over a network that is gone would go on for seconds after there is another. */
+  async #orAbandoned(opening: Promise<MapStream>): Promise<MapStream> {
+    const { promise: abandoned, resolve } = Promise.withResolvers<null>();
+    this.#abandon = () => resolve(null);
+    const stream = await Promise.race([opening, abandoned]).finally(() => (this.#abandon = null));
+    if (stream !== null) return stream;
+    opening.then(
+      (late) => late.close(),
+      () => {},
+    );
+    throw new Fault("unavailable", "the network changed during the attempt to connect", {
+      remedy: "it is tried again by itself",
+    });
   }
 
   #lose(refusal: Finding | null, reason: Finding | null): void {

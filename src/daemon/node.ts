@@ -203,7 +203,11 @@ export class Node {
   /** The host may have changed by itself, and what this node says of itself runs out in time. */
   async #look(): Promise<void> {
     await this.#reconcile();
-    if (this.link?.state !== "connected") return;
+    if (this.link?.state === "connected") void this.#advertiseAgain();
+  }
+
+  /** In nobody's turn: a control server that is slow to answer is not to hold up maps, or `down`. */
+  async #advertiseAgain(): Promise<void> {
     try {
       await this.#advertise();
     } catch (error) {
@@ -233,7 +237,7 @@ export class Node {
       onMap: (text: string) => this.#inTurn(() => this.#takeMap(text)),
       onOpen: () => {
         this.#advertiser.forget();
-        return this.#inTurn(() => this.#advertise());
+        return this.#advertise();
       },
     };
     this.#link = new ControlLink(this.#openClient(), hooks, this.parts.clock, this.parts.log);

@@ -93,3 +93,54 @@ test("a server that sends faster than maps can be taken is hung up on", async ()
   expect(link.state).toMatchObject({ state: "refused", reason: { code: "map_rejected" } });
   await link.stop();
 });
+
+test("an attempt that the network was taken from is given up for a new one at once", async () => {
+  const clock = new HandClock();
+  const { client, seen } = clientThat(({ onMap }) => onMap("good"));
+  const openGood = client.openMapStream;
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  let attempts = 0;
+  const openMapStream: ControlClient["openMapStream"] = async (hooks) => {
+    if (attempts++ === 0) await late;
+    return openGood(hooks);
+  };
+  const link = new ControlLink({ ...client, openMapStream }, believing, clock, silentLog);
+  link.start();
+  await pass(clock, 5);
+  expect([attempts, link.state.state]).toEqual([1, "connecting"]);
+  link.probe();
+  await pass(clock, 0.5);
+  expect([attempts, link.state.state]).toEqual([2, "connected"]);
+  // What was given up is closed when it succeeds after all.
+  resolve();
+  await pass(clock, 0.1);
+  expect(seen).toEqual({ opened: 2, closed: 1 });
+  await link.stop();
+});
+
+test("a stream that ends is left, although what was said at its opening is not answered yet", async () => {
+  const clock = new HandClock();
+  const { client, seen } = clientThat(({ onClose }) => onClose(null));
+  const onOpen = (): Promise<void> => new Promise(() => {});
+  const link = new ControlLink(client, { ...believing, onOpen }, clock, silentLog);
+  link.start();
+  await pass(clock, 5);
+  expect(seen.opened).toBeGreaterThan(2);
+  await link.stop();
+});
+
+test("a host that moves again and again is not made to wait for it", async () => {
+  const clock = new HandClock();
+  const { client, seen } = clientThat(({ onMap, onClose }) => {
+    onMap("good");
+    onClose(null);
+  });
+  const link = new ControlLink(client, believing, clock, silentLog);
+  link.start();
+  for (let move = 0; move < 20; move++) {
+    link.probe();
+    await pass(clock, 0.5);
+  }
+  expect(seen.opened).toBeGreaterThan(20);
+  await link.stop();
+});
