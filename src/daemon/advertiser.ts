@@ -25,6 +25,8 @@ export class Advertiser {
   readonly #say: () => Said;
   /** The payload that the control server took since the stream opened. */
   #confirmed: string | null = null;
+  /** Counts the streams: what an earlier one's server took says nothing of this one's. */
+  #streams = 0;
 
   /** `say` is asked each time, because a host's addresses come and go. */
   constructor(state: NodeState, clock: Clock, say: () => Said) {
@@ -36,14 +38,16 @@ export class Advertiser {
   /** A new stream may lead to a server that has forgotten. */
   forget(): void {
     this.#confirmed = null;
+    this.#streams++;
   }
 
   /** Sends what is to be said now, unless it was taken already. Throws what the client throws. */
   async advertise(keys: NodeKeys, view: View, client: ControlClient): Promise<void> {
     const envelope = word(this.#state, keys, view, this.#say(), this.#clock);
     if (envelope.payload === this.#confirmed) return;
+    const stream = this.#streams;
     await client.advertise(envelope);
-    this.#confirmed = envelope.payload;
+    if (stream === this.#streams) this.#confirmed = envelope.payload;
   }
 }
 

@@ -8,9 +8,10 @@ import { silentLog } from "../../src/base/log.ts";
 import type { ControlClient, MapStreamHooks } from "../../src/daemon/control-client.ts";
 import { Node } from "../../src/daemon/node.ts";
 import { InterfaceName, NodeName } from "../../src/model/names.ts";
+import { writeKeyFile } from "../../src/store/key-file.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { FakeHost } from "../support/fake-host.ts";
-import { Ledger, tunnelOf } from "../support/world.ts";
+import { Ledger, signerOf, tunnelOf } from "../support/world.ts";
 import { enrollmentOf, HandClock, mapText, openDirectory, openState, random } from "./world.ts";
 
 const ledger = new Ledger().admit("me").admit("peer");
@@ -34,6 +35,8 @@ beforeEach(async () => {
   directory = openDirectory();
   const state = openState(directory.path);
   state.writeJoined(ledger.genesis, ledger.entries.slice(0, 1), enrollmentOf(ledger, "me"));
+  const key = join(directory.path, "identity.key");
+  writeKeyFile(key, "identity", signerOf("me").seed, { kind: "plain" }, random);
   host = new FakeHost(
     {
       link: "absent",
@@ -67,6 +70,7 @@ beforeEach(async () => {
     log: silentLog,
   });
   await node.start();
+  expect(node.damage).toBeNull();
   await waitFor("a stream", () => streams.length === 1);
 });
 afterEach(async () => {
