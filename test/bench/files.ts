@@ -1,6 +1,7 @@
 /** files keeps what was measured under artifacts/perf, a file for each case and one for all of them. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { output } from "../../scripts/run.ts";
 import { Fault } from "../../src/base/fault.ts";
 import { renderPlot } from "./plot.ts";
 import { type BenchReport, type CaseReport, parseBenchReport } from "./report.ts";
@@ -48,15 +49,20 @@ export function read(path: string): BenchReport {
 
 const encode = (report: BenchReport): string => `${JSON.stringify(report, null, 1)}\n`;
 
-const hashOf = (text: string): string => new Bun.CryptoHasher("sha256").update(text).digest("hex");
+/** Of the words: the formatter may align the tables. */
+function hashOf(text: string): string {
+  const words = text.replaceAll(/-{2,}/g, "--").replaceAll(/\s+/g, " ").trim();
+  return new Bun.CryptoHasher("sha256").update(words).digest("hex");
+}
 
-/** Replaces the figures of docs/performance.md. */
-export function writePage(report: BenchReport): void {
+/** Replaces the figures of docs/performance.md, in the form that `bun fmt` gives every page. */
+export async function writePage(report: BenchReport): Promise<void> {
   const text = readFileSync(page, "utf8");
   const parts = splitPage(text);
-  const figures = `\n${renderMarkdown(report)}\n\n`;
+  const figures = `\n\n${renderMarkdown(report)}\n\n`;
   const mark = `<!-- figures: written by scripts/bench --write-docs, sha256 ${hashOf(figures)} -->`;
   writeFileSync(page, `${parts.before}${mark}${figures}${end}${parts.after}`);
+  await output([process.execPath, "fmt", page], root);
 }
 
 /** Whether the figures of a page are those that the bench wrote into it. */

@@ -48,7 +48,7 @@ test("a page of Markdown names machine, commit and day of each case", () => {
   const page = renderMarkdown({ version: 1, cases: [sampleReport()] });
   expect(page).toContain("### sample\n\nNothing is measured here.\n\n| figure |");
   expect(page).toContain("| work at 100 nodes | 3 | 1,000 | 0 | 1,000 | us |  |  |  |");
-  expect(page).toContain("- *waiting time*: how long nothing happened");
+  expect(page).toContain("- _waiting time_: how long nothing happened");
   expect(page).toContain(
     "Commit 0123456789ab, Bun 1.4.5, 2026-01-02, a quick run, paper, on abacus <2 & 3>, 1 cores",
   );

@@ -129,7 +129,7 @@ function markdownOf(report: CaseReport): string {
     cells(headings.map((_, i) => (i >= 1 && i <= 4 ? "---:" : "---"))),
     ...rowsOf(report).map(cells),
     "",
-    ...report.figures.map(({ name, about }) => `- *${name.replaceAll("_", " ")}*: ${about}`),
+    ...report.figures.map(({ name, about }) => `- _${name.replaceAll("_", " ")}_: ${about}`),
     ...growthOf(report).map((line) => `- ${line}.`),
     ...notes.map((note) => `- ${note}`),
     "",

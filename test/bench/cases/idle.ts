@@ -77,7 +77,7 @@ export const idle: Case = {
       await untilQuiet(mesh);
       bench.say("letting everything settle");
       await Bun.sleep(bench.isQuick ? 5_000 : 20_000);
-      const windows = bench.isQuick ? 1 : 3;
+      const windows = bench.isQuick ? 1 : 2;
       const lengthMs = bench.isQuick ? 20_000 : 60_000;
       const nodes = new Map(sizes.map((size) => [size, nodeNamed(mesh, `peers${size}`)]));
       for (let i = 1; i <= windows; i++) {

@@ -68,8 +68,8 @@ export const throughput: Case = {
 type Way = readonly [client: Host, server: Host, address: string];
 
 async function measure(bench: Bench, kind: Kind, product: Way, bare: Way): Promise<void> {
-  const rounds = bench.isQuick ? 3 : 8;
-  const seconds = bench.isQuick ? 1 : 4;
+  const rounds = bench.isQuick ? 3 : 6;
+  const seconds = bench.isQuick ? 1 : 3;
   bench.say(`${kind.what}: ${rounds} rounds`);
   const over = async ([client, server, address]: Way): Promise<number> => {
     const options = { ...kind.options, seconds };
