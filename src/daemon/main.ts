@@ -82,25 +82,34 @@ async function run(config: Config): Promise<void> {
     random,
     log,
   });
-  await node.start();
-  const answer = openLocalApi(localHandlers(node));
   // systemd makes it; a daemon that is run by hand makes its own, and peer credentials guard both.
   makeDirectory(dirname(config.socket), 0o755);
+  // Before the host is touched: a second daemon that finds the socket taken is to do nothing else.
   const local = await servePeerHttp({
     path: config.socket,
     mode: 0o660,
     identify: identifyCaller,
-    fetch: answer,
+    fetch: openLocalApi(localHandlers(node)),
   });
-  const monitor = await openNetworkMonitor(settled(() => node.onNetworkChange()));
-  notifyReady(service.notifySocket);
-  log.notice("started", { version, interface: config.interface, socket: config.socket });
+  try {
+    await live(node, log, () => {
+      notifyReady(service.notifySocket);
+      log.notice("started", { version, interface: config.interface, socket: config.socket });
+    });
+  } finally {
+    await local.close();
+    await node.stop();
+  }
+}
 
+/** From the first look at the host until somebody ends it. */
+async function live(node: Node, log: Log, onReady: () => void): Promise<void> {
+  await node.start();
+  const monitor = await openNetworkMonitor(settled(() => node.onNetworkChange()));
+  onReady();
   const signal = await untilTold();
   log.notice("ending", { signal });
   monitor.close();
-  await local.close();
-  await node.stop();
 }
 
 const lockState = ({ state_dir }: Config): Disposable =>
