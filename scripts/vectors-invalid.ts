@@ -16,6 +16,7 @@ import {
   signerOf,
   type Terms,
 } from "../test/support/world.ts";
+import { misgoverned } from "./vectors-misgovernance.ts";
 import { operations } from "./vectors-operations.ts";
 import { three, twoOfThree, withRevokedApprover } from "./vectors-valid.ts";
 
@@ -333,4 +334,5 @@ export const invalid = (): Record<string, Vector> => ({
   ...signatures(),
   ...places(),
   ...operations(refuse),
+  ...misgoverned(refuse),
 });

@@ -1,5 +1,6 @@
 /** vectors-valid: logs that are accepted from their genesis on, with the root after each entry. */
 import * as v from "valibot";
+import { governed } from "./vectors-governance.ts";
 import { updateLifetimeMaxS } from "../src/membership/update.ts";
 import { PolicyHash } from "../src/model/ids.ts";
 import { skewMaxS } from "../src/model/time.ts";
@@ -65,6 +66,7 @@ function approvals(): Ledger {
 }
 
 export const valid = () => ({
+  ...governed(accept),
   "a-network-without-nodes": accept(new Ledger()),
   "three-approvers-and-a-policy-document": accept(
     new Ledger(

@@ -6,13 +6,19 @@ import * as v from "valibot";
 import { encodeHex } from "../base/bytes.ts";
 import { Fault } from "../base/fault.ts";
 import { type Envelope, sealEnvelope } from "../crypto/envelope.ts";
+import { explain } from "../membership/explain.ts";
 import { append } from "../membership/membership.ts";
 import { propose } from "../membership/propose.ts";
-import { type Operation, updateType } from "../membership/update.ts";
+import { speaksOn } from "../membership/state.ts";
+import { type Operation, subjectOf, updateType } from "../membership/update.ts";
 import { UpdateId } from "../model/ids.ts";
 import type { UnixS } from "../model/time.ts";
 import { insertAudit } from "../store/control-store-audit.ts";
-import { growGeneration, insertEntry } from "../store/control-store-network.ts";
+import {
+  deleteAdvertisement,
+  growGeneration,
+  insertEntry,
+} from "../store/control-store-network.ts";
 import type { Transaction } from "../store/control-store.ts";
 import type { Control } from "./control.ts";
 
@@ -38,15 +44,17 @@ export async function commitOperation(
   const entry = { acceptedAt, envelope: signUpdate(control, operation, acceptedAt) };
   const next = append(network.membership, entry, Math.max(now, acceptedAt));
   if (!next.ok) {
-    throw new Fault("membership_rejected", `the log refuses this change: ${next.error.code}`, {
-      remedy: "rustynet node list shows who is a member",
-    });
+    const { message, remedy } = explain(next.error);
+    throw new Fault("membership_rejected", `the log refuses this change: ${message}`, { remedy });
   }
   const { root, state } = next.value;
   await insertEntry(transaction, { epoch: state.epoch, root, ...entry });
   const generation = await growGeneration(transaction);
-  const subject = operation.kind === "add_node" ? operation.node.id : operation.node;
-  await insertAudit(transaction, { at: now, subject, ...reason });
+  const node = subjectOf(operation);
+  await insertAudit(transaction, { at: now, subject: node ?? state.network, ...reason });
+  // What it said as a member, or under another key, must not be there after a restart.
+  if (node !== null && !speaksOn(network.state.nodes.get(node), state.nodes.get(node)))
+    await deleteAdvertisement(transaction, node);
   transaction.afterCommit(() => network.adoptEntry(next.value, entry, generation));
 }
 
@@ -55,9 +63,8 @@ function signUpdate(control: Control, operation: Operation, createdAt: UnixS): E
   const terms = { id, createdAt, lifetimeS: updateLifetimeS };
   const proposed = propose(control.network.membership, operation, terms);
   if (!proposed.ok) {
-    throw new Fault("membership_rejected", `this change does not apply: ${proposed.error.code}`, {
-      remedy: "rustynet node list shows who is a member",
-    });
+    const { message, remedy } = explain(proposed.error);
+    throw new Fault("membership_rejected", `this change does not apply: ${message}`, { remedy });
   }
   return sealEnvelope(updateType, proposed.value, [control.approver]);
 }

@@ -4,8 +4,7 @@
  */
 import { unreachable } from "../base/assert.ts";
 import { Fault } from "../base/fault.ts";
-import { nodeIdOf } from "../membership/membership.ts";
-import type { Node } from "../membership/state.ts";
+import { type Node, nodeWithKey } from "../membership/state.ts";
 import type { SigningKey } from "../model/keys.ts";
 import { type RequestRejection, verifyRequest } from "../wire/request-signature.ts";
 import type { Door } from "./api.ts";
@@ -83,11 +82,9 @@ export const revoked = (): Fault =>
     remedy: "rustynet logout --local, then join again with a new token",
   });
 
-/** An id follows from the key that was admitted under it, and that key alone speaks for the node. */
-function memberWithKey({ network }: Control, key: SigningKey): Node | undefined {
-  const node = network.state.nodes.get(nodeIdOf(key));
-  return node?.key === key ? node : undefined;
-}
+/** One whose record is gone is met as a revoked one is: it may come to be told so. */
+const memberWithKey = ({ network }: Control, key: SigningKey): Node | undefined =>
+  nodeWithKey(network.state, key) ?? network.removedWithKey(key);
 
 /** RFC 9421 section 2.2.2: what the client asked for, by the name it used for us. */
 function targetOf(request: Request): string {

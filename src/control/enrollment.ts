@@ -7,7 +7,7 @@ import { Fault } from "../base/fault.ts";
 import { openEnvelope } from "../crypto/envelope.ts";
 import { nextAddresses } from "../membership/addresses.ts";
 import { nodeIdOf } from "../membership/membership.ts";
-import { type Node, nodeNamed, type State } from "../membership/state.ts";
+import { type Node, nodeNamed, nodeWithKey, type State } from "../membership/state.ts";
 import type { NodeId } from "../model/ids.ts";
 import { NodeName } from "../model/names.ts";
 import { skewMaxS, type UnixS } from "../model/time.ts";
@@ -110,8 +110,7 @@ async function admitNode(
   secret: string,
   request: EnrollmentRequest,
 ): Promise<NodeId> {
-  const id = nodeIdOf(request.key);
-  const known = control.network.state.nodes.get(id);
+  const known = nodeWithKey(control.network.state, request.key);
   const credential =
     known === undefined
       ? await useCredential(transaction, secret, control.clock.nowS())
@@ -120,8 +119,9 @@ async function admitNode(
   const { key, nonce, issuedAt: createdAt } = request;
   const spent = await spendNonce(transaction, { key, nonce, createdAt });
   if (spent !== "fresh") throw replayed();
-  if (known !== undefined) return id;
+  if (known !== undefined) return known.id;
 
+  const id = nodeIdOf(request.key);
   const node = nodeFor(control.network.state, id, request, credential);
   const detail = JSON.stringify({ name: node.name, owner: node.owner, credential: credential.id });
   const reason = { actor: `credential:${credential.id}`, event: "node_admitted", detail };

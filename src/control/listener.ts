@@ -6,6 +6,7 @@ import type { Server, ServerWebSocket } from "bun";
 import * as v from "valibot";
 import { Fault } from "../base/fault.ts";
 import type { NodeId } from "../model/ids.ts";
+import type { SigningKey } from "../model/keys.ts";
 import { mapStreamPath } from "../wire/control-api.ts";
 import { closeCode, StreamReport } from "../wire/map.ts";
 import { bodyMaxBytes, type Door, refusalResponse, respondToError } from "./api.ts";
@@ -24,7 +25,12 @@ const reportMaxBytes = 4 * 1024;
 const reportsBurst = 100;
 const reportsPerSecond = 10;
 
-type Attached = { readonly node: NodeId; credit: number; creditAtMs: number };
+type Attached = {
+  readonly node: NodeId;
+  readonly key: SigningKey;
+  credit: number;
+  creditAtMs: number;
+};
 type Socket = ServerWebSocket<Attached>;
 
 export type Listener = {
@@ -124,7 +130,7 @@ async function upgrade(
       remedy: "sign the request with the identity key of an active node",
     });
   }
-  const data = { node: caller.node.id, credit: reportsBurst, creditAtMs: 0 };
+  const data = { node: caller.node.id, key: caller.node.key, credit: reportsBurst, creditAtMs: 0 };
   if (server.upgrade(request, { data })) return undefined;
   if (caller.node.status === "revoked") throw revoked();
   const fault = new Fault("usage", "the map stream is a WebSocket", { remedy: "upgrade" });
@@ -142,7 +148,7 @@ function streamHandlers(control: Control) {
     idleTimeout: 90,
     sendPings: true,
     perMessageDeflate: false,
-    open: (socket: Socket) => streams.open(socket.data.node, socket),
+    open: (socket: Socket) => streams.open(socket.data.node, socket, socket.data.key),
     close: (socket: Socket) => streams.closed(socket.data.node, socket),
     drain: (socket: Socket) => streams.drained(socket.data.node, socket),
     message: (socket: Socket, message: string | Buffer) => {

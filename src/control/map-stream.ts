@@ -7,6 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { SigningSecret } from "../crypto/ed25519.ts";
 import type { NodeId } from "../model/ids.ts";
+import type { SigningKey } from "../model/keys.ts";
 import { type Counter, skewMaxS, type UnixS } from "../model/time.ts";
 import { closeCode, type Held, heartbeatS, mapItemsMax, type StreamReport } from "../wire/map.ts";
 import { type MapPart, mapSince, maySee } from "./map-since.ts";
@@ -40,6 +41,8 @@ type Pending = readonly string[] | "everything";
 
 type Stream = {
   readonly node: NodeId;
+  /** The key that the node proved to hold; undefined once its record is gone. */
+  readonly key: SigningKey | undefined;
   readonly socket: StreamSocket;
   readonly openedAtMs: number;
   /** Null until the node has said what it holds. */
@@ -76,12 +79,13 @@ export class MapStreams {
     return this.#streams.size;
   }
 
-  /** The node's stream begins. One that it has already is replaced. */
-  open(node: NodeId, socket: StreamSocket): void {
+  /** The node's stream begins, by whoever proved this key. One that it has already is replaced. */
+  open(node: NodeId, socket: StreamSocket, key = this.#keyOf(node)): void {
     this.#streams.get(node)?.socket.close(closeCode.replaced, "the node has opened another stream");
     const openedAtMs = this.#nowMs();
     this.#streams.set(node, {
       node,
+      key,
       socket,
       openedAtMs,
       held: null,
@@ -151,12 +155,14 @@ export class MapStreams {
       return;
     }
     const isOurs = network.headAt(head.epoch)?.root === head.root;
-    if (!isOurs || held.generation > network.generation) {
-      onFork(stream.node, report);
+    const isAhead = held.generation > network.generation;
+    if (!isOurs || isAhead) onFork(stream.node, report);
+    if (!isOurs) {
       stream.socket.close(closeCode.forked, "the node holds what this server never said");
       return;
     }
-    stream.held = held;
+    // Somebody else counted, with a stolen key maybe: the node knows whether that still binds it.
+    stream.held = isAhead ? { ...held, generation: 0 } : held;
     // One that was expelled and knows it is not told again: it would come back for it without end.
     if (held.epoch >= network.lastEpochFor(stream.node)) this.#dismiss(stream);
     if (this.#streams.get(stream.node) !== stream) return;
@@ -189,6 +195,7 @@ export class MapStreams {
   /** Sends until the node has everything or its socket is full. */
   #pump(stream: Stream): void {
     const { network, clock } = this.#options;
+    if (this.#isRotated(stream)) return this.#hangUp(stream, "the node has another key now");
     while (stream.isWritable && stream.held !== null && this.#isBehind(stream, stream.held)) {
       const part = mapSince(network, stream.held, stream.node, clock.nowS());
       if (!this.#send(stream, part)) return;
@@ -225,8 +232,21 @@ export class MapStreams {
   /** A node that does not belong any more has now been told so, and hears nothing after that. */
   #dismiss(stream: Stream): void {
     const status = this.#options.network.state.nodes.get(stream.node)?.status;
-    if (status === "active") return;
-    stream.socket.close(closeCode.revoked, "the node was revoked");
+    if (status !== "active") this.#hangUp(stream, "the node was revoked");
+  }
+
+  /** Who proved a key that speaks for the node no more is told nothing more. */
+  #isRotated({ node, key }: Stream): boolean {
+    const present = this.#keyOf(node);
+    return present !== undefined && present !== key;
+  }
+
+  #keyOf(node: NodeId): SigningKey | undefined {
+    return this.#options.network.state.nodes.get(node)?.key;
+  }
+
+  #hangUp(stream: Stream, why: string): void {
+    stream.socket.close(closeCode.revoked, why);
     this.closed(stream.node, stream.socket);
   }
 

@@ -5,10 +5,12 @@
 import * as v from "valibot";
 import { decodeBase64, decodeUtf8 } from "../base/bytes.ts";
 import type { Envelope } from "../crypto/envelope.ts";
-import { append, found, type Membership, type Rejection } from "../membership/membership.ts";
-import { type LogEntry, Update } from "../membership/update.ts";
+import { append, found, type Membership } from "../membership/membership.ts";
+import type { Rejection } from "../membership/rejection.ts";
+import { type Node, speaksOn } from "../membership/state.ts";
+import { type LogEntry, subjectOf, Update } from "../membership/update.ts";
 import type { NodeId, StateRoot } from "../model/ids.ts";
-import type { TunnelKey } from "../model/keys.ts";
+import type { SigningKey, TunnelKey } from "../model/keys.ts";
 import type { Counter, UnixS } from "../model/time.ts";
 import { type ControlStore, corrupt, type Transaction } from "../store/control-store.ts";
 import {
@@ -39,6 +41,8 @@ export class Network {
   readonly #nodeByTunnelKey = new Map<TunnelKey, NodeId>();
   /** The epoch at which each expelled node was expelled. */
   readonly #expelledAt = new Map<NodeId, Counter>();
+  /** Nodes whose record is gone, by the key that spoke for them last. */
+  readonly #removed = new Map<SigningKey, Node>();
   /** Every advertisement in the order of generations, with those that were replaced since. */
   #history: AdvertisedItem[] = [];
   #listeners: (() => void)[] = [];
@@ -80,6 +84,11 @@ export class Network {
     return this.#expelledAt.get(node) ?? this.state.epoch;
   }
 
+  /** The last record of a node that was removed since, as a revoked one. */
+  removedWithKey(key: SigningKey): Node | undefined {
+    return this.#removed.get(key);
+  }
+
   advertised(node: NodeId): AdvertisedItem | undefined {
     return this.#advertised.get(node);
   }
@@ -103,10 +112,12 @@ export class Network {
 
   /** Takes over a change that is on disk. */
   adoptEntry(membership: Membership, entry: LogEntry, generation: Counter): void {
+    const before = this.state;
     this.#membership = membership;
     this.#entries.push({ head: this.head, entry, text: textOfEntry(entry) });
     const { operation } = v.parse(Update, payloadOf(entry.envelope));
-    if (operation.kind === "revoke_node") this.#expelledAt.set(operation.node, this.state.epoch);
+    const node = subjectOf(operation);
+    if (node !== null) this.#follow(node, before);
     this.#grow(generation);
   }
 
@@ -128,6 +139,17 @@ export class Network {
   /** At the start only: what the counter on disk says. */
   resume(generation: Counter): void {
     this.#generation = generation;
+  }
+
+  /** What an entry about this node means for what is remembered of it. */
+  #follow(id: NodeId, before: Membership["state"]): void {
+    const [earlier, node] = [before.nodes.get(id), this.state.nodes.get(id)];
+    if (node?.status === "active" || node?.status === "quarantined") this.#expelledAt.delete(id);
+    else if (!this.#expelledAt.has(id)) this.#expelledAt.set(id, this.state.epoch);
+    if (node !== undefined) this.#removed.delete(node.key);
+    else if (earlier !== undefined)
+      this.#removed.set(earlier.key, { ...earlier, status: "revoked" });
+    if (!speaksOn(earlier, node)) this.dropAdvertisement(id);
   }
 
   #grow(generation: Counter): void {

@@ -5,7 +5,7 @@ import { Fault } from "../base/fault.ts";
 import { type Node, nodeNamed } from "../membership/state.ts";
 import type { NodeId } from "../model/ids.ts";
 import { NodeName } from "../model/names.ts";
-import { deleteAdvertisement, listSeen, type Seen } from "../store/control-store-network.ts";
+import { listSeen, type Seen } from "../store/control-store-network.ts";
 import type { Transaction } from "../store/control-store.ts";
 import type { Head } from "../wire/advertisement.ts";
 import type { Input, NodeReport, Output } from "../wire/control-api.ts";
@@ -71,8 +71,6 @@ async function expel(
   const name = control.network.state.nodes.get(node)?.name ?? "";
   const reason = { actor: actorOf(caller), event, detail: JSON.stringify({ name }) };
   await commitOperation(control, transaction, { kind: "revoke_node", node }, reason);
-  await deleteAdvertisement(transaction, node);
-  transaction.afterCommit(() => control.network.dropAdvertisement(node));
 }
 
 export async function renameNode(

@@ -18,6 +18,7 @@ export const hashDomains = [
   "rustynet/membership-update/v1",
   "rustynet/node-id/v1",
   "rustynet/policy-document/v1",
+  "rustynet/retired-key/v1",
   "rustynet/ula/v1",
 ] as const;
 export type HashDomain = (typeof hashDomains)[number];

@@ -4,7 +4,10 @@ import { Fault } from "../base/fault.ts";
 import { encodeHex } from "../base/bytes.ts";
 import type { Random } from "../crypto/ed25519.ts";
 import { sealEnvelope } from "../crypto/envelope.ts";
-import { append, found, type Membership, nodeIdOf } from "../membership/membership.ts";
+import { explain } from "../membership/explain.ts";
+import { append, found, type Membership } from "../membership/membership.ts";
+import type { Rejection } from "../membership/rejection.ts";
+import { nodeWithKey } from "../membership/state.ts";
 import { Nonce } from "../model/ids.ts";
 import type { NodeName } from "../model/names.ts";
 import {
@@ -50,27 +53,31 @@ export async function enroll(
     secret: token.secret,
     request: sealEnvelope(enrollmentType, request, [identity]),
   });
-  const node = nodeIdOf(identity.publicKey);
-  const membership = verifyAnswer(answer, token, parts.clock.nowS());
-  if (membership.state.nodes.get(node)?.key !== identity.publicKey)
-    throw notBelieved("the log does not name this host");
-  const enrollment: Enrollment = { url, pin, network, genesis, node, wanted: "up" };
+  const { state } = verifyAnswer(answer, token, parts.clock.nowS());
+  const member = nodeWithKey(state, identity.publicKey);
+  if (member === undefined) throw notBelieved("the log does not name this host");
+  const enrollment: Enrollment = { url, pin, network, genesis, node: member.id, wanted: "up" };
   parts.state.writeJoined(answer.genesis, answer.entries, enrollment);
   return enrollment;
 }
 
 function verifyAnswer(answer: EnrollmentOutput, token: JoinToken, nowS: number): Membership {
   const founded = found(answer.genesis, token.genesis);
-  if (!founded.ok) throw notBelieved(`genesis statement: ${founded.error.code}`);
+  if (!founded.ok) throw refusedBy("genesis statement", founded.error);
   let membership = founded.value;
   if (membership.state.network !== token.network)
     throw new Fault("network_mismatch", "the control server serves another network");
   for (const entry of answer.entries) {
     const next = append(membership, entry, nowS);
-    if (!next.ok) throw notBelieved(`entry ${membership.state.epoch + 1}: ${next.error.code}`);
+    if (!next.ok) throw refusedBy(`entry ${membership.state.epoch + 1}`, next.error);
     membership = next.value;
   }
   return membership;
+}
+
+function refusedBy(what: string, rejection: Rejection): Fault {
+  const { message, remedy } = explain(rejection);
+  return notBelieved(`${what}: ${message} (${rejection.code}); ${remedy}`);
 }
 
 const notBelieved = (what: string): Fault =>

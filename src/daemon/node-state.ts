@@ -12,10 +12,12 @@ import { keygen, type Random, SigningSecret } from "../crypto/ed25519.ts";
 import { Envelope } from "../crypto/envelope.ts";
 import type { Custody, KeyKind } from "../crypto/key-file.ts";
 import { TunnelSecret, tunnelKeygen } from "../crypto/tunnel-key.ts";
+import { explain } from "../membership/explain.ts";
 import { append, found, type Membership } from "../membership/membership.ts";
+import type { Rejection } from "../membership/rejection.ts";
 import { LogEntry } from "../membership/update.ts";
 import { NetworkId, NodeId, StateRoot } from "../model/ids.ts";
-import { TlsPin } from "../model/keys.ts";
+import { SigningKey, TlsPin } from "../model/keys.ts";
 import { Counter, UnixS } from "../model/time.ts";
 import { type AppendLog, openAppendLog } from "../store/append-log.ts";
 import { readStateFile, writeStateFile } from "../store/atomic-file.ts";
@@ -41,6 +43,7 @@ const Watermark = v.strictObject({
   root: StateRoot,
   generation: Counter,
   signedAt: UnixS,
+  signers: v.optional(v.array(SigningKey), []),
 });
 type Watermark = v.InferOutput<typeof Watermark>;
 
@@ -112,9 +115,13 @@ export class NodeState {
     const membership = this.#replay(enrollment, watermark);
     const view = openView(enrollment.node, membership);
     if (watermark === null) return view;
-    const { generation, signedAt } = watermark;
+    const { generation, signedAt, signers } = watermark;
     const cached = this.#read("advertisements", Envelopes)?.envelopes ?? [];
-    const restored = restoreAdvertisements({ ...view, generation, signedAt }, cached, anyTimeS);
+    const restored = restoreAdvertisements(
+      { ...view, generation, signedAt, signers },
+      cached,
+      anyTimeS,
+    );
     this.#cached = restored.advertisements;
     return restored;
   }
@@ -134,12 +141,13 @@ export class NodeState {
       this.#write("advertisements", { envelopes });
       this.#cached = view.advertisements;
     }
-    const { membership, generation, signedAt } = view;
+    const { membership, generation, signedAt, signers } = view;
     const mark: Watermark = {
       epoch: membership.state.epoch,
       root: membership.root,
       generation,
       signedAt,
+      signers: [...signers],
     };
     this.#write("watermark", mark);
   }
@@ -169,7 +177,7 @@ export class NodeState {
     const genesis = this.#read("genesis", Genesis);
     if (genesis === null) throw this.#corrupt("the genesis statement is missing");
     const founded = found(genesis.envelope, enrollment.genesis);
-    if (!founded.ok) throw this.#corrupt(`the genesis statement: ${founded.error.code}`);
+    if (!founded.ok) throw this.#corrupt(`the genesis statement: ${wordsFor(founded.error)}`);
     let membership = founded.value;
     // A log knows the records that were there when it was opened: what was appended since counts too.
     this.#closeLog();
@@ -177,7 +185,8 @@ export class NodeState {
       const entry = v.safeParse(LogEntry, decodeJson(record));
       if (!entry.success) throw this.#corrupt("a log record is no entry");
       const next = append(membership, entry.output, anyTimeS);
-      if (!next.ok) throw this.#corrupt(`entry ${membership.state.epoch + 1}: ${next.error.code}`);
+      if (!next.ok)
+        throw this.#corrupt(`entry ${membership.state.epoch + 1}: ${wordsFor(next.error)}`);
       membership = next.value;
       if (membership.state.epoch === watermark?.epoch && membership.root !== watermark.root)
         throw this.#corrupt("the log leads elsewhere than what was acted upon");
@@ -224,6 +233,11 @@ export class NodeState {
       },
     );
   }
+}
+
+function wordsFor(rejection: Rejection): string {
+  const { message, remedy } = explain(rejection);
+  return `${message} (${rejection.code}); ${remedy}`;
 }
 
 function decodeJson(bytes: Uint8Array): unknown {

@@ -5,12 +5,14 @@
 import * as v from "valibot";
 import { encodeHex } from "../base/bytes.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import { type Envelope, type EnvelopeRejection, openEnvelope } from "../crypto/envelope.ts";
+import { type Envelope, openEnvelope } from "../crypto/envelope.ts";
 import { hashOf } from "../crypto/hash.ts";
-import { NodeId, type NetworkId, type StateRoot, type UpdateId } from "../model/ids.ts";
+import { NodeId, type StateRoot, type UpdateId } from "../model/ids.ts";
 import type { SigningKey } from "../model/keys.ts";
 import { skewMaxS, type UnixS } from "../model/time.ts";
-import { type OperationRejection, reduce } from "./reducer.ts";
+import { refuseSigners, refuseSuccessors } from "./quorum.ts";
+import { reduce } from "./reducer.ts";
+import type { OperationRejection, Rejection } from "./rejection.ts";
 import {
   activeApprovers,
   Genesis,
@@ -38,25 +40,6 @@ export type Membership = {
   /** The ids of all updates so far, by the hash of their text. */
   readonly updates: Trie<UpdateId>;
 };
-
-export type Rejection =
-  | OperationRejection
-  | { readonly code: "envelope_refused"; readonly why: EnvelopeRejection }
-  | { readonly code: "payload_unknown"; readonly issue: string }
-  | { readonly code: "network_mismatch"; readonly expected: NetworkId }
-  | { readonly code: "root_mismatch"; readonly expected: StateRoot }
-  | { readonly code: "parent_mismatch"; readonly expected: StateRoot }
-  | { readonly code: "epoch_mismatch"; readonly expected: number }
-  | { readonly code: "too_few_signatures"; readonly have: number; readonly need: number }
-  | { readonly code: "not_an_approver"; readonly key: SigningKey }
-  | { readonly code: "approver_repeated" }
-  | { readonly code: "threshold_unreachable"; readonly have: number; readonly need: number }
-  | { readonly code: "owner_missing" }
-  | { readonly code: "update_repeated"; readonly id: UpdateId }
-  | { readonly code: "lifetime_invalid" }
-  | { readonly code: "not_yet_valid"; readonly createdAt: UnixS }
-  | { readonly code: "expired"; readonly expiresAt: UnixS }
-  | { readonly code: "out_of_order"; readonly after: UnixS };
 
 /** The id under which an identity key is first admitted. */
 export const nodeIdOf = (key: SigningKey): NodeId =>
@@ -109,11 +92,13 @@ export function append(
   const refusal =
     refusePlace(membership, update) ??
     refuseTime(membership, update, entry.acceptedAt, now) ??
-    refuseSigners(membership.state, opened.value.signers);
+    refuseSigners(membership.state, update.operation, opened.value.signers);
   if (refusal !== null) return err(refusal);
 
   const next = advance(membership.state, update.operation);
   if (!next.ok) return next;
+  const outvoted = refuseSuccessors(next.value.state, update.operation, opened.value.signers);
+  if (outvoted !== null) return err(outvoted);
   if (next.value.root !== update.root)
     return err({ code: "root_mismatch", expected: next.value.root });
   const updates = membership.updates.with(textKey(update.id), update.id);
@@ -156,14 +141,4 @@ function refuseTime(
   if (acceptedAt < membership.acceptedAt)
     return { code: "out_of_order", after: membership.acceptedAt };
   return null;
-}
-
-/** Counts the approvers who signed, not the signatures: a key counts once, a stranger's refuses all. */
-function refuseSigners(state: State, signers: ReadonlySet<SigningKey>): Rejection | null {
-  const active = new Set(activeApprovers(state).map((approver) => approver.key));
-  const stranger = [...signers].find((key) => !active.has(key));
-  if (stranger !== undefined) return { code: "not_an_approver", key: stranger };
-  const have = signers.size;
-  const need = state.threshold;
-  return have < need ? { code: "too_few_signatures", have, need } : null;
 }

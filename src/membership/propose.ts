@@ -3,7 +3,7 @@ import { ok, type Result } from "../base/result.ts";
 import type { UpdateId } from "../model/ids.ts";
 import type { UnixS } from "../model/time.ts";
 import { advance, type Membership } from "./membership.ts";
-import type { OperationRejection } from "./reducer.ts";
+import type { OperationRejection } from "./rejection.ts";
 import type { Operation, Update } from "./update.ts";
 
 /** The payload for an envelope of `updateType`, or why the operation does not apply. */

@@ -28,16 +28,21 @@ export const Approver = v.strictObject({
 });
 export type Approver = v.InferOutput<typeof Approver>;
 
+export const Threshold = v.pipe(Counter, v.minValue(1), v.maxValue(approversMax));
+
+/** Ascending, none twice: a set of tags has one spelling. */
+export const Tags = v.pipe(
+  v.array(Tag),
+  v.maxLength(tagsMax),
+  v.check((tags) => isAscending(tags), "tags not in order"),
+);
+
 export const Node = v.strictObject({
   id: NodeId,
   key: SigningKey,
   name: NodeName,
   owner: Owner,
-  tags: v.pipe(
-    v.array(Tag),
-    v.maxLength(tagsMax),
-    v.check((tags) => isAscending(tags), "tags not in order"),
-  ),
+  tags: Tags,
   ipv4: Ipv4Address,
   ipv6: Ipv6Address,
   status: v.picklist(["active", "quarantined", "revoked"]),
@@ -79,7 +84,7 @@ export const Genesis = v.strictObject({
   version: v.literal(1),
   network: NetworkId,
   ranges: Ranges,
-  threshold: v.pipe(Counter, v.minValue(1), v.maxValue(approversMax)),
+  threshold: Threshold,
   approvers: v.pipe(v.array(Approver), v.minLength(1), v.maxLength(approversMax)),
   control: authorities,
   relays: authorities,
@@ -90,9 +95,16 @@ export type Genesis = v.InferOutput<typeof Genesis>;
 export type State = Omit<Genesis, "version"> & {
   readonly epoch: Counter;
   readonly nodes: Trie<Node>;
+  /**
+   * Keys that were given up, by themselves: a node's before it was rotated, a control's or relay's that
+   * was revoked. They stay out for good. Those of approvers stay beside their names instead.
+   */
+  readonly retired: Trie<SigningKey>;
   /** Names and addresses in use, by the hash of the text: what makes each of them unique. */
   readonly nodeByName: Trie<NodeId>;
   readonly nodeByAddress: Trie<NodeId>;
+  /** The node that a key speaks for now, revoked nodes included. */
+  readonly nodeByKey: Trie<NodeId>;
 };
 
 export function genesisState({ version: _, ...genesis }: Genesis): State {
@@ -100,8 +112,10 @@ export function genesisState({ version: _, ...genesis }: Genesis): State {
     ...genesis,
     epoch: 0,
     nodes: Trie.empty(),
+    retired: Trie.empty(),
     nodeByName: Trie.empty(),
     nodeByAddress: Trie.empty(),
+    nodeByKey: Trie.empty(),
   };
 }
 
@@ -118,21 +132,40 @@ export function nodeAt(state: State, address: string): Node | undefined {
   return id === undefined ? undefined : state.nodes.get(id);
 }
 
+/** Whose identity key this is now. An id follows from the first key only: it does not tell. */
+export function nodeWithKey(state: State, key: SigningKey): Node | undefined {
+  const id = state.nodeByKey.get(key);
+  return id === undefined ? undefined : state.nodes.get(id);
+}
+
+/** Whether what a node said before a change still holds after it: it is active, under the same key. */
+export const speaksOn = (before: Node | undefined, after: Node | undefined): boolean =>
+  after?.status === "active" && after.key === before?.key;
+
 /**
  * The node after a change, with the indexes that follow from it. A revoked node gives its name back
  * and keeps its addresses, so that nobody is mistaken for it by what others remember.
  */
 export function withNode(state: State, node: Node): State {
   const before = state.nodes.get(node.id);
-  let { nodeByName, nodeByAddress } = state;
-  if (before !== undefined && before.status !== "revoked")
-    nodeByName = nodeByName.without(textKey(before.name));
+  const rest = before === undefined ? state : withoutNode(state, before);
+  let { nodeByName, nodeByAddress } = rest;
   if (node.status !== "revoked") nodeByName = nodeByName.with(textKey(node.name), node.id);
-  for (const address of before === undefined ? [] : [before.ipv4, before.ipv6])
-    nodeByAddress = nodeByAddress.without(textKey(address));
   for (const address of [node.ipv4, node.ipv6])
     nodeByAddress = nodeByAddress.with(textKey(address), node.id);
-  return { ...state, nodes: state.nodes.with(node.id, node), nodeByName, nodeByAddress };
+  const nodeByKey = rest.nodeByKey.with(node.key, node.id);
+  return { ...rest, nodes: state.nodes.with(node.id, node), nodeByName, nodeByAddress, nodeByKey };
+}
+
+/** The state without a record that it holds: name, addresses and key are nobody's again. */
+export function withoutNode(state: State, node: Node): State {
+  let { nodeByName, nodeByAddress } = state;
+  // The name of a revoked node may be another's by now.
+  if (node.status !== "revoked") nodeByName = nodeByName.without(textKey(node.name));
+  for (const address of [node.ipv4, node.ipv6])
+    nodeByAddress = nodeByAddress.without(textKey(address));
+  const nodeByKey = state.nodeByKey.without(node.key);
+  return { ...state, nodes: state.nodes.without(node.id), nodeByName, nodeByAddress, nodeByKey };
 }
 
 /** The root of the state. Costs a few hashes when it follows a state whose root was computed. */
@@ -147,27 +180,34 @@ export function rootOf(state: State): StateRoot {
     control: state.control,
     relays: state.relays,
     policy: state.policy,
-    nodes: encodeHex(treeHash(state.nodes.tree)),
+    nodes: encodeHex(treeHash(state.nodes.tree, hashOfNode)),
+    // Left out while there are none: each set of keys has one spelling, and old roots stand.
+    ...(state.retired.size > 0 && { retired: encodeHex(treeHash(state.retired.tree, hashOfKey)) }),
   };
   const hash = hashOf("rustynet/membership-state/v1", encodeCanonical(summary));
   return v.parse(StateRoot, encodeHex(hash));
 }
 
+const hashOfNode = (node: Node): Uint8Array =>
+  hashOf("rustynet/membership-node/v1", encodeCanonical(node));
+const hashOfKey = (key: SigningKey): Uint8Array =>
+  hashOf("rustynet/retired-key/v1", Uint8Array.fromHex(key));
+
 const emptyHash = new Uint8Array(32);
 /** A tree never changes, so what it hashes to may be kept for as long as the tree itself. */
 const treeHashes = new WeakMap<object, Uint8Array>();
 
-/** No node: 32 zero bytes. One node: the hash of its record. More: the hash of both halves. */
-function treeHash(tree: Tree<Node>): Uint8Array {
+/** No leaf: 32 zero bytes. One: the hash of its value. More: the hash of both halves. */
+function treeHash<V>(tree: Tree<V>, hashOfLeaf: (value: V) => Uint8Array): Uint8Array {
   if (tree === null) return emptyHash;
   const known = treeHashes.get(tree);
   if (known !== undefined) return known;
   const hash =
     tree.kind === "leaf"
-      ? hashOf("rustynet/membership-node/v1", encodeCanonical(tree.value))
+      ? hashOfLeaf(tree.value)
       : hashOf(
           "rustynet/membership-branch/v1",
-          concatBytes(treeHash(tree.zero), treeHash(tree.one)),
+          concatBytes(treeHash(tree.zero, hashOfLeaf), treeHash(tree.one, hashOfLeaf)),
         );
   treeHashes.set(tree, hash);
   return hash;

@@ -128,7 +128,12 @@ export async function insertAdmission(
   credential: CredentialId,
   admittedAt: UnixS,
 ): Promise<void> {
-  await db.insert(admissions).values({ node, credential, admittedAt });
+  const again = { credential, admittedAt };
+  // A node whose record was removed may be admitted anew, under the id that its key leads to.
+  await db
+    .insert(admissions)
+    .values({ node, ...again })
+    .onConflictDoUpdate({ target: admissions.node, set: again });
 }
 
 export async function admissionOf({ db }: Transaction, node: NodeId): Promise<CredentialId | null> {

@@ -6,7 +6,9 @@ import * as v from "valibot";
 import { assert } from "../base/assert.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Envelope, type EnvelopeRejection, openEnvelope } from "../crypto/envelope.ts";
-import { append, type Membership, type Rejection } from "../membership/membership.ts";
+import { append, type Membership } from "../membership/membership.ts";
+import type { Rejection } from "../membership/rejection.ts";
+import { speaksOn } from "../membership/state.ts";
 import { Trie } from "../membership/trie.ts";
 import type { LogEntry } from "../membership/update.ts";
 import type { NodeId } from "../model/ids.ts";
@@ -29,6 +31,11 @@ export type View = {
   /** The generation and signing time of the last map taken: nothing older is taken again. */
   readonly generation: number;
   readonly signedAt: UnixS;
+  /**
+   * Who signed that map; nobody before the first. The generation is their word, and binds only as long
+   * as one of them is a control key: a stolen one could otherwise lock the node out for good.
+   */
+  readonly signers: readonly SigningKey[];
 };
 
 export type MapRejection =
@@ -67,6 +74,7 @@ export function openView(self: NodeId, membership: Membership): View {
     presence: Trie.empty(),
     generation: 0,
     signedAt: 0,
+    signers: [],
   };
 }
 
@@ -91,8 +99,8 @@ export function receiveMap(
 ): Result<Received, MapRejection> {
   const opened = openEnvelope(envelope, mapType);
   if (!opened.ok) return err({ code: "envelope_refused", why: opened.error });
-  const parsed = v.safeParse(MapPayload, opened.value.value);
-  if (!parsed.success) return err({ code: "payload_unknown", issue: v.summarize(parsed.issues) });
+  const parsed = v.safeParse(MapPayload, opened.value.value, firstIssueOnly);
+  if (!parsed.success) return err({ code: "payload_unknown", issue: firstIssueOf(parsed.issues) });
   const map = parsed.output;
 
   const refusal = refuseAddress(view, map) ?? refuseTime(view, map, now) ?? refuseOrder(view, map);
@@ -106,15 +114,22 @@ export function receiveMap(
   assert(signers.size > 0, "an envelope has a signer");
   const stranger = [...signers].find((key) => !control.includes(key));
   if (stranger !== undefined) return err({ code: "control_key_unknown", key: stranger });
+  const misplaced = refuseGeneration(view, map, control);
+  if (misplaced !== null) return err(misplaced);
 
-  const cleared = forgetRevoked({ ...view, membership: log.value.membership }, log.value.gone);
+  const cleared = forgetSilenced({ ...view, membership: log.value.membership }, log.value.gone);
   // By the clock that let it in: a member could otherwise date what it says so that control takes it
   // and nodes whose clock is behind control's refuse the map, and with it its own revocation.
   const taken = takeAdvertisements(cleared, map.advertisements, Math.max(now, map.signedAt));
   if (!taken.ok) return taken;
   const received = takePresence(taken.value.view, map.presence);
   return ok({
-    view: { ...received, generation: map.generation, signedAt: map.signedAt },
+    view: {
+      ...received,
+      generation: map.generation,
+      signedAt: map.signedAt,
+      signers: [...signers].sort(),
+    },
     entries: log.value.fresh,
     impostors: taken.value.impostors,
   });
@@ -136,10 +151,6 @@ function refuseTime(view: View, { signedAt }: MapPayload, now: UnixS): MapReject
 
 function refuseOrder(view: View, map: MapPayload): MapRejection | null {
   const { state, root } = view.membership;
-  if (map.generation < view.generation)
-    return { code: "map_older", generation: map.generation, held: view.generation };
-  if (map.since.generation > view.generation)
-    return { code: "map_has_gap", since: map.since.generation, held: view.generation };
   if (map.since.epoch > state.epoch)
     return { code: "map_has_gap", since: map.since.epoch, held: state.epoch };
   if (map.head.epoch < state.epoch)
@@ -149,10 +160,23 @@ function refuseOrder(view: View, map: MapPayload): MapRejection | null {
   return null;
 }
 
+/** Once every key that counted so far is revoked, whoever was named instead begins its own count. */
+function refuseGeneration(
+  { generation: held, signers }: View,
+  { generation, since }: MapPayload,
+  control: readonly SigningKey[],
+): MapRejection | null {
+  const isBound = signers.length === 0 || signers.some((key) => control.includes(key));
+  if (!isBound) return null;
+  if (generation < held) return { code: "map_older", generation, held };
+  if (since.generation > held) return { code: "map_has_gap", since: since.generation, held };
+  return null;
+}
+
 type Appended = {
   readonly membership: Membership;
   readonly fresh: readonly LogEntry[];
-  /** Nodes that were active before and are not now. */
+  /** Nodes that were active before and are not now, or not under the same key. */
   readonly gone: readonly NodeId[];
 };
 
@@ -177,19 +201,19 @@ function appendEntries(
   return ok({
     membership,
     fresh,
-    gone: fresh.length === 0 ? [] : noLongerActive(held, membership),
+    gone: fresh.length === 0 ? [] : silenced(held, membership),
   });
 }
 
-function noLongerActive(before: Membership, after: Membership): readonly NodeId[] {
+function silenced(held: Membership, next: Membership): readonly NodeId[] {
   const gone: NodeId[] = [];
-  for (const change of before.state.nodes.changesTo(after.state.nodes))
-    if (change.before?.status === "active" && change.after?.status !== "active")
-      gone.push(change.before.id);
+  for (const { before, after } of held.state.nodes.changesTo(next.state.nodes))
+    if (before?.status === "active" && !speaksOn(before, after)) gone.push(before.id);
   return gone;
 }
 
-function forgetRevoked(view: View, gone: readonly NodeId[]): View {
+/** What was said under a key that does not speak for the node any more does not hold any more. */
+function forgetSilenced(view: View, gone: readonly NodeId[]): View {
   let { advertisements, nodeByTunnelKey, presence } = view;
   for (const node of gone) {
     const known = advertisements.get(node);

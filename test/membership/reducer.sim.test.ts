@@ -9,35 +9,47 @@ import {
   Node,
   nodeAt,
   nodeNamed,
+  nodeWithKey,
+  type PolicyPin,
   rootOf,
   type State,
 } from "../../src/membership/state.ts";
-import type { Operation } from "../../src/membership/update.ts";
+import { type Operation, subjectOf } from "../../src/membership/update.ts";
+import { PolicyHash } from "../../src/model/ids.ts";
 import { Cidr, containsIp } from "../../src/model/ip.ts";
-import { NodeName } from "../../src/model/names.ts";
+import { NodeName, Owner, Tag } from "../../src/model/names.ts";
 import { SigningKey } from "../../src/model/keys.ts";
 import { MembersTwin } from "../support/members-twin.ts";
 import { slowRoot } from "../support/merkle-twin.ts";
 import { forEachSeed, type Prng } from "../support/prng.ts";
-import { codeOf, genesisOf, Ledger, signerOf } from "../support/world.ts";
+import { approverOf, codeOf, genesisOf, Ledger, signerOf } from "../support/world.ts";
 
 // What must hold of every network:
 //   1. no two nodes that are not revoked have one name;
 //   2. no two nodes, revoked ones included, share an address, and all addresses are in the ranges;
-//   3. a node's id is that of its key, and no key is also an approver's, a control's or a relay's;
-//   4. a revoked node stays as it was when it was revoked;
-//   5. the epoch is the number of changes;
-//   6. names and addresses lead to the nodes that have them, and to no others;
-//   7. the root is that of the records, whatever way led to them.
+//   3. no key has two roles, and none that was given up has one again;
+//   4. a node's id is that of its first key, and never changes;
+//   5. a revoked node stays as it was when it was revoked, until it is restored or removed;
+//   6. a revoked approver stays in the list, revoked; the threshold can be reached, by an owner too;
+//   7. there is a control key as long as there was one;
+//   8. the epoch is the number of changes;
+//   9. names, addresses and keys lead to the nodes that have them, and to no others;
+//  10. the root is that of the records, whatever way led to them.
 
 const labels = ["a", "b", "c", "d", "e", "f", "approver", "control"];
+const roles = ["guard", "relay", "g", "h", "i", "j", "k", "l"];
 const names = ["web", "db", "mail", "www"].map((name) => v.parse(NodeName, name));
 /** Small, so that it runs full. */
 const ranges = {
   ipv4: v.parse(Cidr, "100.64.0.8/29"),
   ipv6: v.parse(Cidr, "fd75:7f19:6437::/48"),
 };
-const genesis: Genesis = genesisOf({ ranges });
+const keyOf = (label: string): SigningKey => signerOf(label).publicKey;
+const genesis: Genesis = genesisOf({
+  ranges,
+  relays: [keyOf("relay")],
+  approvers: [approverOf("approver"), approverOf("guard", { role: "guardian" })],
+});
 
 function anyNode(prng: Prng, state: State): Node {
   const { publicKey: key } = signerOf(prng.pick(labels));
@@ -57,11 +69,55 @@ function anyNode(prng: Prng, state: State): Node {
 }
 
 function anyOperation(prng: Prng, state: State): Operation {
-  const node = nodeIdOf(signerOf(prng.pick(labels)).publicKey);
-  if (prng.chance(0.6)) return { kind: "add_node", node: anyNode(prng, state) };
-  return prng.chance(0.5)
-    ? { kind: "revoke_node", node }
-    : { kind: "rename_node", node, name: prng.pick(names) };
+  if (prng.chance(0.35)) return { kind: "add_node", node: anyNode(prng, state) };
+  return prng.chance(0.55) ? anyChange(prng, state) : anyDecision(prng, state);
+}
+
+function anyChange(prng: Prng, state: State): Operation {
+  const some = [...state.nodes.values()].map(({ id }) => id);
+  const stranger = nodeIdOf(keyOf(prng.pick(labels)));
+  const node = some.length > 0 && prng.chance(0.9) ? prng.pick(some) : stranger;
+  return prng.pick<Operation>([
+    { kind: "revoke_node", node },
+    { kind: "rename_node", node, name: prng.pick(names) },
+    { kind: "remove_node", node },
+    { kind: "restore_node", node },
+    { kind: "restore_node", node },
+    { kind: "quarantine_node", node },
+    { kind: "retag_node", node, tags: prng.pick([[], [tag]]) },
+    { kind: "reown_node", node, owner: prng.pick(owners) },
+    { kind: "rotate_node_key", node, key: anyKey(prng) },
+  ]);
+}
+
+const anyKey = (prng: Prng): SigningKey => keyOf(prng.pick([...labels, ...roles]));
+const tag = v.parse(Tag, "prod");
+const owners = ["alice", "bob"].map((name) => v.parse(Owner, name));
+const policies: readonly PolicyPin[] = [
+  { kind: "same_owner" },
+  { kind: "document", hash: v.parse(PolicyHash, "ab".repeat(32)) },
+  { kind: "document", hash: v.parse(PolicyHash, "cd".repeat(32)) },
+];
+
+function anyDecision(prng: Prng, state: State): Operation {
+  const approver = prng.chance(0.9) ? prng.pick(state.approvers).key : anyKey(prng);
+  const key = anyKey(prng);
+  const control = prng.chance(0.8) ? prng.pick(state.control) : key;
+  const relay = state.relays.length > 0 && prng.chance(0.8) ? prng.pick(state.relays) : key;
+  const { name, role } = approverOf(prng.pick(["approver", "guard", "x", "y"]), {
+    role: prng.pick(["owner", "guardian"]),
+  });
+  return prng.pick<Operation>([
+    { kind: "add_approver", approver: { key, name, role } },
+    { kind: "rotate_approver", approver, key },
+    { kind: "revoke_approver", approver },
+    { kind: "set_threshold", threshold: 1 + prng.integer(4) },
+    { kind: "add_control_key", key },
+    { kind: "revoke_control_key", key: control },
+    { kind: "add_relay_key", key },
+    { kind: "revoke_relay_key", key: relay },
+    { kind: "pin_policy", policy: prng.pick(policies) },
+  ]);
 }
 
 function expectInvariants(state: State, twin: MembersTwin): void {
@@ -70,15 +126,22 @@ function expectInvariants(state: State, twin: MembersTwin): void {
   expect(new Set(active.map(({ name }) => name)).size).toBe(active.length);
   const addresses = nodes.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
   expect(new Set<string>(addresses).size).toBe(addresses.length);
-  for (const { ipv4, ipv6, id, key } of nodes) {
+  for (const { ipv4, ipv6, key } of nodes) {
     expect(containsIp(ranges.ipv4, ipv4) && containsIp(ranges.ipv6, ipv6)).toBe(true);
-    expect(nodeIdOf(key)).toBe(id);
-    expect([...genesis.control, ...genesis.approvers.map((one) => one.key)]).not.toContain(key);
+    expect(nodeWithKey(state, key)?.key).toBe(key);
   }
+  const inUse = [...nodes, ...state.approvers].map(({ key }) => key);
+  const roles = [...inUse, ...state.control, ...state.relays, ...state.retired.values()];
+  expect(new Set(roles).size).toBe(roles.length);
+  const signing = state.approvers.filter((one) => one.status === "active");
+  expect(signing.length).toBeGreaterThanOrEqual(state.threshold);
+  expect(signing.some(({ role }) => role === "owner")).toBe(true);
+  expect(state.control.length).toBeGreaterThan(0);
   expect(state.epoch).toBe(twin.epoch);
-  expect([state.nodeByName.size, state.nodeByAddress.size]).toEqual([
+  expect([state.nodeByName.size, state.nodeByAddress.size, state.nodeByKey.size]).toEqual([
     active.length,
     addresses.length,
+    nodes.length,
   ]);
   for (const node of active) expect(nodeNamed(state, node.name)).toEqual(node);
   for (const node of nodes) expect(nodeAt(state, node.ipv4)).toBe(nodeAt(state, node.ipv6) as Node);
@@ -88,26 +151,49 @@ function expectInvariants(state: State, twin: MembersTwin): void {
 const sorted = (nodes: Iterable<Node>): readonly Node[] =>
   [...nodes].sort((left, right) => (left.id < right.id ? -1 : 1));
 
-function expectRevokedUnchanged(before: State, after: State): void {
-  for (const node of before.nodes.values())
-    if (node.status === "revoked") expect(after.nodes.get(node.id)).toEqual(node);
+function expectNothingComesBack(before: State, after: State, operation: Operation): void {
+  const subject = subjectOf(operation);
+  const isLetBack = operation.kind === "restore_node" || operation.kind === "remove_node";
+  for (const node of before.nodes.values()) {
+    const next = after.nodes.get(node.id);
+    if (node.status !== "revoked" || (isLetBack && node.id === subject)) continue;
+    expect(next).toEqual(node);
+  }
+  for (const node of after.nodes.values())
+    if (!before.nodes.has(node.id)) expect(nodeIdOf(node.key)).toBe(node.id);
+  for (const approver of before.approvers)
+    if (approver.status === "revoked") expect(after.approvers).toContainEqual(approver);
+  for (const key of before.retired.values()) expect(after.retired.has(key)).toBe(true);
+}
+
+function expectSame(state: State, root: string, twin: MembersTwin): void {
+  const { approvers, threshold, control, relays, policy } = state;
+  const told = { approvers, threshold, control, relays, policy };
+  expect([...state.nodes.values()]).toEqual([...sorted(twin.nodes)]);
+  expect(told).toMatchObject({
+    approvers: [...twin.approvers],
+    threshold: twin.threshold,
+    control: [...twin.control],
+    relays: [...twin.relays],
+    policy: twin.policy,
+  });
+  expect(root).toBe(slowRoot(state, twin.nodes, twin.retired));
 }
 
 test("random histories lead where the twin goes, and what must hold holds", () => {
   const reached = new Set<string>();
-  forEachSeed(250, (prng) => {
+  forEachSeed(500, (prng) => {
     let state = genesisState(genesis);
     const twin = new MembersTwin(genesis, (key) => nodeIdOf(v.parse(SigningKey, key)));
-    for (let step = 0; step < 25; step++) {
+    for (let step = 0; step < 40; step++) {
       const operation = anyOperation(prng, state);
       const next = advance(state, operation);
       reached.add(codeOf(next));
       expect(codeOf(next)).toBe(twin.take(operation));
       if (!next.ok) continue;
-      expectRevokedUnchanged(state, next.value.state);
+      expectNothingComesBack(state, next.value.state, operation);
       state = next.value.state;
-      expect([...state.nodes.values()]).toEqual([...sorted(twin.nodes)]);
-      expect(next.value.root as string).toBe(slowRoot(state, twin.nodes));
+      expectSame(state, next.value.root, twin);
     }
     expectInvariants(state, twin);
   });
@@ -117,12 +203,24 @@ test("random histories lead where the twin goes, and what must hold holds", () =
     "address_in_use",
     "address_out_of_range",
     "already_a_member",
+    "already_active",
+    "already_quarantined",
     "already_revoked",
+    "approver_already_revoked",
+    "approver_name_in_use",
+    "approver_unknown",
+    "authority_unknown",
     "identity_mismatch",
     "key_in_use",
+    "key_retired",
+    "last_approver",
+    "last_control_key",
     "name_in_use",
     "not_a_member",
     "not_admitted_active",
+    "nothing_changes",
+    "owner_missing",
+    "threshold_unreachable",
   ]);
 });
 

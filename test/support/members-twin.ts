@@ -1,6 +1,7 @@
 /** members-twin: what the reducer decides, as plain lists that are searched from end to end. */
-import type { Genesis, Node } from "../../src/membership/state.ts";
+import type { Genesis, Node, PolicyPin } from "../../src/membership/state.ts";
 import type { Operation } from "../../src/membership/update.ts";
+import type { SigningKey } from "../../src/model/keys.ts";
 import { isPrefixOf } from "./cidr-twin.ts";
 
 const bitsOf4 = (text: string): readonly boolean[] =>
@@ -25,59 +26,197 @@ export function isInside(cidr: string, address: string): boolean {
   return isPrefixOf(bitsOf(base).slice(0, Number(length)), bitsOf(address));
 }
 
-/** The network as a list of records, in the order in which they came. */
+type Approvers = Genesis["approvers"];
+
+/** The network as plain lists, in the order in which things came. */
 export class MembersTwin {
-  readonly #genesis: Genesis;
+  readonly #ranges: Genesis["ranges"];
   readonly #idOf: (key: string) => string;
   nodes: readonly Node[] = [];
+  approvers: Approvers;
+  threshold: number;
+  control: readonly SigningKey[];
+  relays: readonly SigningKey[];
+  policy: PolicyPin;
+  /** Every key that was a node's, a control's or a relay's and was given up. */
+  retired: readonly SigningKey[] = [];
   epoch = 0;
 
   constructor(genesis: Genesis, idOf: (key: string) => string) {
-    this.#genesis = genesis;
+    this.#ranges = genesis.ranges;
     this.#idOf = idOf;
+    ({ approvers: this.approvers, threshold: this.threshold, policy: this.policy } = genesis);
+    ({ control: this.control, relays: this.relays } = genesis);
   }
 
   /** Does the operation, or returns the code under which it is refused and does nothing. */
   take(operation: Operation): string {
-    const code =
-      operation.kind === "add_node" ? this.#refuseNode(operation.node) : this.#refuse(operation);
+    const code = this.#refuse(operation);
     if (code !== null) return code;
     this.epoch++;
-    if (operation.kind === "add_node") this.nodes = [...this.nodes, operation.node];
-    else this.nodes = this.nodes.map((node) => changed(node, operation));
+    this.#apply(operation);
     return "accepted";
   }
 
+  #refuse(operation: Operation): string | null {
+    if (operation.kind === "add_node") return this.#refuseNode(operation.node);
+    if ("node" in operation) return this.#refuseChange(operation);
+    if (operation.kind.endsWith("approver") || operation.kind === "set_threshold")
+      return this.#refuseApprovers(operation);
+    return this.#refuseAuthorities(operation);
+  }
+
   #refuseNode(node: Node): string | null {
-    const { ranges, approvers, control, relays } = this.#genesis;
     if (this.nodes.some(({ id }) => id === node.id)) return "already_a_member";
     if (this.#idOf(node.key) !== node.id) return "identity_mismatch";
     if (node.status !== "active") return "not_admitted_active";
     if (this.#isNamed(node.name)) return "name_in_use";
-    if (!isInside(ranges.ipv4, node.ipv4)) return "address_out_of_range";
+    if (!isInside(this.#ranges.ipv4, node.ipv4)) return "address_out_of_range";
     if (this.nodes.some(({ ipv4 }) => ipv4 === node.ipv4)) return "address_in_use";
-    if (!isInside(ranges.ipv6, node.ipv6)) return "address_out_of_range";
+    if (!isInside(this.#ranges.ipv6, node.ipv6)) return "address_out_of_range";
     if (this.nodes.some(({ ipv6 }) => ipv6 === node.ipv6)) return "address_in_use";
-    const others = [...approvers.map(({ key }) => key), ...control, ...relays];
-    return others.includes(node.key) ? "key_in_use" : null;
+    return this.#refuseKey(node.key);
   }
 
-  #refuse(operation: Exclude<Operation, { kind: "add_node" }>): string | null {
+  #refuseChange(operation: Extract<Operation, { node: string }>): string | null {
     const node = this.nodes.find(({ id }) => id === operation.node);
     if (node === undefined) return "not_a_member";
-    if (node.status === "revoked") return "already_revoked";
-    const isTaken = operation.kind === "rename_node" && this.#isNamed(operation.name);
-    return isTaken ? "name_in_use" : null;
+    const { status } = node;
+    if (operation.kind === "remove_node") return null;
+    if (operation.kind === "restore_node") {
+      if (status === "active") return "already_active";
+      return status === "revoked" && this.#isNamed(node.name) ? "name_in_use" : null;
+    }
+    if (status === "revoked") return "already_revoked";
+    if (operation.kind === "quarantine_node" && status === "quarantined")
+      return "already_quarantined";
+    if (operation.kind === "rename_node" && this.#isNamed(operation.name)) return "name_in_use";
+    if (operation.kind === "rotate_node_key") return this.#refuseKey(operation.key);
+    const isSame =
+      (operation.kind === "retag_node" && `${operation.tags}` === `${node.tags}`) ||
+      (operation.kind === "reown_node" && operation.owner === node.owner);
+    return isSame ? "nothing_changes" : null;
+  }
+
+  #refuseApprovers(operation: Operation): string | null {
+    const active = this.approvers.filter(({ status }) => status === "active");
+    if (operation.kind === "add_approver") {
+      if (active.length === 64) return "too_many_approvers";
+      if (active.some(({ name }) => name === operation.approver.name))
+        return "approver_name_in_use";
+      return this.#refuseKey(operation.approver.key);
+    }
+    if (operation.kind === "set_threshold") {
+      if (operation.threshold === this.threshold) return "nothing_changes";
+      return operation.threshold > active.length ? "threshold_unreachable" : null;
+    }
+    if (operation.kind !== "rotate_approver" && operation.kind !== "revoke_approver") return null;
+    const one = this.approvers.find(({ key }) => key === operation.approver);
+    if (one === undefined) return "approver_unknown";
+    if (one.status === "revoked") return "approver_already_revoked";
+    if (operation.kind === "rotate_approver") return this.#refuseKey(operation.key);
+    const rest = active.filter((other) => other !== one);
+    if (rest.length === 0) return "last_approver";
+    if (rest.length < this.threshold) return "threshold_unreachable";
+    return rest.every(({ role }) => role === "guardian") ? "owner_missing" : null;
+  }
+
+  #refuseAuthorities(operation: Operation): string | null {
+    switch (operation.kind) {
+      case "add_control_key":
+        return this.control.length === 16 ? "too_many_authorities" : this.#refuseKey(operation.key);
+      case "add_relay_key":
+        return this.relays.length === 16 ? "too_many_authorities" : this.#refuseKey(operation.key);
+      case "revoke_control_key":
+        if (!this.control.includes(operation.key)) return "authority_unknown";
+        return this.control.length === 1 ? "last_control_key" : null;
+      case "revoke_relay_key":
+        return this.relays.includes(operation.key) ? null : "authority_unknown";
+      case "pin_policy":
+        return Bun.deepEquals(operation.policy, this.policy) ? "nothing_changes" : null;
+      default:
+        throw new Error(`${operation.kind} is about something else`);
+    }
+  }
+
+  #refuseKey(key: SigningKey): string | null {
+    const isRevoked = this.approvers.some((one) => one.key === key && one.status === "revoked");
+    if (isRevoked || this.retired.includes(key)) return "key_retired";
+    const holders = [...this.approvers, ...this.nodes].map((one) => one.key);
+    return [...holders, ...this.control, ...this.relays].includes(key) ? "key_in_use" : null;
   }
 
   #isNamed(name: string): boolean {
     return this.nodes.some((node) => node.status !== "revoked" && node.name === name);
   }
+
+  #apply(operation: Operation): void {
+    if (operation.kind === "add_node") this.nodes = [...this.nodes, operation.node];
+    else if (operation.kind === "remove_node")
+      this.nodes = this.nodes.filter(({ id }) => id !== operation.node);
+    else if ("node" in operation) {
+      if (operation.kind === "rotate_node_key")
+        for (const node of this.nodes)
+          if (node.id === operation.node) this.retired = [...this.retired, node.key];
+      this.nodes = this.nodes.map((node) =>
+        node.id === operation.node ? { ...node, ...changeOf(operation) } : node,
+      );
+    } else this.#applyToNetwork(operation);
+  }
+
+  #applyToNetwork(operation: Operation): void {
+    const revoke = (gone: string): Approvers =>
+      this.approvers.map((one) => (one.key === gone ? { ...one, status: "revoked" } : one));
+    switch (operation.kind) {
+      case "add_approver":
+        this.approvers = [...this.approvers, { ...operation.approver, status: "active" }];
+        return;
+      case "rotate_approver":
+        for (const { name, role, key } of this.approvers)
+          if (key === operation.approver)
+            this.approvers = [...revoke(key), { key: operation.key, name, role, status: "active" }];
+        return;
+      case "revoke_approver":
+        this.approvers = revoke(operation.approver);
+        return;
+      case "set_threshold":
+        this.threshold = operation.threshold;
+        return;
+      case "add_control_key":
+        this.control = [...this.control, operation.key].toSorted();
+        return;
+      case "add_relay_key":
+        this.relays = [...this.relays, operation.key].toSorted();
+        return;
+      case "pin_policy":
+        this.policy = operation.policy;
+        return;
+      case "revoke_control_key":
+      case "revoke_relay_key":
+        this.control = this.control.filter((key) => key !== operation.key);
+        this.relays = this.relays.filter((key) => key !== operation.key);
+        this.retired = [...this.retired, operation.key];
+    }
+  }
 }
 
-function changed(node: Node, operation: Exclude<Operation, { kind: "add_node" }>): Node {
-  if (node.id !== operation.node) return node;
-  return operation.kind === "revoke_node"
-    ? { ...node, status: "revoked" }
-    : { ...node, name: operation.name };
+function changeOf(operation: Extract<Operation, { node: string }>): Partial<Node> {
+  switch (operation.kind) {
+    case "revoke_node":
+      return { status: "revoked" };
+    case "quarantine_node":
+      return { status: "quarantined" };
+    case "restore_node":
+      return { status: "active" };
+    case "rename_node":
+      return { name: operation.name };
+    case "retag_node":
+      return { tags: operation.tags };
+    case "reown_node":
+      return { owner: operation.owner };
+    case "rotate_node_key":
+      return { key: operation.key };
+    default:
+      return {};
+  }
 }

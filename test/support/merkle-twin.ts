@@ -18,24 +18,57 @@ export function canonicalText(value: unknown): string {
 
 const bitsOf = (id: string): string => BigInt(`0x${id}`).toString(2).padStart(256, "0");
 
-function subtree(nodes: readonly Node[], prefix: string): Uint8Array {
-  const inside = nodes.filter((node) => bitsOf(node.id).startsWith(prefix));
+type Leaf = { readonly at: string; readonly hash: Uint8Array };
+
+function subtree(leaves: readonly Leaf[], prefix: string): Uint8Array {
+  const inside = leaves.filter(({ at }) => at.startsWith(prefix));
   const [first] = inside;
   if (first === undefined) return new Uint8Array(32);
-  if (inside.length === 1) return sha256("rustynet/membership-node/v1", canonicalText(first));
+  if (inside.length === 1) return first.hash;
   const halves = [subtree(inside, `${prefix}0`), subtree(inside, `${prefix}1`)];
   return sha256("rustynet/membership-branch/v1", ...halves);
 }
+
+const hexOf = (hash: Uint8Array): string => Buffer.from(hash).toString("hex");
+
+const rootOfNodes = (nodes: readonly Node[]): string =>
+  hexOf(
+    subtree(
+      nodes.map((node) => ({
+        at: bitsOf(node.id),
+        hash: sha256("rustynet/membership-node/v1", canonicalText(node)),
+      })),
+      "",
+    ),
+  );
+
+const rootOfKeys = (keys: readonly string[]): string =>
+  hexOf(
+    subtree(
+      keys.map((key) => ({
+        at: bitsOf(key),
+        hash: sha256("rustynet/retired-key/v1", Buffer.from(key, "hex")),
+      })),
+      "",
+    ),
+  );
 
 type Summary = Pick<
   State,
   "network" | "epoch" | "ranges" | "threshold" | "approvers" | "control" | "relays" | "policy"
 >;
 
-export function slowRoot(state: Summary, nodes: readonly Node[]): string {
+export function slowRoot(
+  state: Summary,
+  nodes: readonly Node[],
+  retired: readonly string[] = [],
+): string {
   const { network, epoch, ranges, threshold, approvers, control, relays, policy } = state;
   const summary = { network, epoch, ranges, threshold, approvers, control, relays, policy };
-  const tree = Buffer.from(subtree(nodes, "")).toString("hex");
-  const text = canonicalText({ version: 1, ...summary, nodes: tree });
-  return Buffer.from(sha256("rustynet/membership-state/v1", text)).toString("hex");
+  const trees = {
+    nodes: rootOfNodes(nodes),
+    ...(retired.length > 0 && { retired: rootOfKeys(retired) }),
+  };
+  const text = canonicalText({ version: 1, ...summary, ...trees });
+  return hexOf(sha256("rustynet/membership-state/v1", text));
 }

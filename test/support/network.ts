@@ -6,6 +6,7 @@ import {
   advertisementLifetimeS,
   advertisementType,
 } from "../../src/wire/advertisement.ts";
+import type { Operation } from "../../src/membership/update.ts";
 import { idOf, Ledger, nowS, signerOf, tunnelOf } from "./world.ts";
 
 /** A ledger whose entries and advertisements a network takes over as they are made. */
@@ -29,9 +30,12 @@ export class LiveNetwork {
   }
 
   revoke(label: string): this {
-    this.ledger.revoke(label);
+    return this.decide({ kind: "revoke_node", node: idOf(label) });
+  }
+
+  decide(operation: Operation): this {
+    this.ledger.decide(operation);
     this.#adopt(this.ledger.entries.length);
-    this.network.dropAdvertisement(idOf(label));
     return this;
   }
 

@@ -161,6 +161,11 @@ export class Ledger {
     return this;
   }
 
+  /** Any operation, signed and appended. */
+  decide(operation: Operation, terms: Terms = {}): this {
+    return this.take(this.draft(operation, terms));
+  }
+
   admit(label: string, changes: Parameters<typeof recordOf>[2] = {}, terms: Terms = {}): this {
     const node = recordOf(this.membership, label, changes);
     return this.take(this.draft({ kind: "add_node", node }, terms));
