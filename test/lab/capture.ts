@@ -11,7 +11,10 @@ import { waitFor } from "./wait-for.ts";
 export type CaptureOptions = {
   /** In the words of pcap-filter(7), such as `udp port 51820`. */
   readonly filter?: string;
-  /** Where to leave the file, for evidence. Without it the file goes when the lab closes. */
+  /**
+   * Where to leave the file, for evidence. Without it the file goes with the lab, or stays in the
+   * folder that RUSTYNET_TEST_CAPTURES names.
+   */
   readonly file?: string;
   /** How much of each packet is kept. Offloaded segments are up to 65,000 bytes long. */
   readonly snapBytes?: number;
@@ -38,7 +41,9 @@ export class Capture {
     interfaceName: string,
     { filter, file, snapBytes = snapBytesUsual, mayLose = false }: CaptureOptions = {},
   ): Promise<Capture> {
-    const path = file ?? join(station.folder, `${crypto.randomUUID()}.pcap`);
+    const folder = process.env["RUSTYNET_TEST_CAPTURES"] ?? station.folder;
+    const path =
+      file ?? join(folder, `${station.name}-${interfaceName}-${crypto.randomUUID()}.pcap`);
     const tcpdump = await station.spawn([
       ...["/usr/bin/tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root"],
       ...["-s", String(snapBytes), "-B", String(memoryKib), "-i", interfaceName, "-w", path],

@@ -5,6 +5,7 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { assert } from "../../src/base/assert.ts";
 import { Fault } from "../../src/base/fault.ts";
+import { pace } from "../support/pace.ts";
 
 /** A namespace as namespaces(7) spells it: `net:[4026531840]`. */
 export type NamespaceId = string;
@@ -66,7 +67,7 @@ export async function holdToNamespace(
   net: NamespaceId,
   deadlineMs = 5_000,
 ): Promise<void> {
-  const endMs = performance.now() + deadlineMs;
+  const endMs = performance.now() + deadlineMs * pace;
   while (child.exitCode === null) {
     const now = namespaceOf(child.pid, "net");
     if (now === net || now === null) return;

@@ -1,5 +1,6 @@
 /** wait-for waits for the world up to a deadline, without guessing how long it takes. */
 import { Fault } from "../../src/base/fault.ts";
+import { pace } from "../support/pace.ts";
 
 export type Waiting<T> = {
   /** Counted from the call. Generous: it is met only when something is wrong. */
@@ -18,7 +19,8 @@ export async function waitFor<T>(
   condition: () => T | Promise<T>,
   { deadlineMs = 10_000, pollMs = 5, until = Boolean }: Waiting<T> = {},
 ): Promise<T> {
-  const endMs = performance.now() + deadlineMs;
+  const patienceMs = deadlineMs * pace;
+  const endMs = performance.now() + patienceMs;
   let seen = "nothing";
   for (;;) {
     try {
@@ -29,7 +31,7 @@ export async function waitFor<T>(
       seen = `a thrown ${Bun.inspect(error)}`;
     }
     if (performance.now() >= endMs) {
-      throw new Fault("timeout", `waited ${deadlineMs} ms for ${what}; last seen: ${seen}`);
+      throw new Fault("timeout", `waited ${patienceMs} ms for ${what}; last seen: ${seen}`);
     }
     await Bun.sleep(pollMs);
   }
@@ -38,6 +40,6 @@ export async function waitFor<T>(
 /** The promise's value, or `late` at the deadline. Leaves no timer behind that would keep Bun alive. */
 export async function within<T>(promise: Promise<T>, deadlineMs: number): Promise<T | "late"> {
   const { promise: late, resolve } = Promise.withResolvers<"late">();
-  const timer = setTimeout(() => resolve("late"), deadlineMs);
+  const timer = setTimeout(() => resolve("late"), deadlineMs * pace);
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

@@ -5,9 +5,11 @@
  */
 import { expect, test } from "bun:test";
 import { readlinkSync } from "node:fs";
+import { pace } from "./pace.ts";
 
 const marker = "RUSTYNET_TEST_NAMESPACE";
-const runMaxMs = 120_000;
+const runMaxMs = 120_000 * pace;
+const testMaxMs = 5_000 * pace;
 
 /** What ran, for setting things up: throws with the program's words when it fails. */
 export function run(...argv: readonly string[]): string {
@@ -16,6 +18,13 @@ export function run(...argv: readonly string[]): string {
     throw new Error(`${argv.join(" ")}: ${stderr.toString()}${stdout.toString()}`);
   return stdout.toString();
 }
+
+/** What the tests inside may know of the outside. */
+const inheritedBy = (outer: string): Record<string, string> => ({
+  PATH: process.env["PATH"] ?? "",
+  RUSTYNET_TEST_PACE: String(pace),
+  [marker]: outer,
+});
 
 /**
  * True inside. `file` is the calling test's path; the tests that it defines when this is true never
@@ -28,8 +37,11 @@ export function isInPrivateNamespace(file: string): boolean {
       () => {
         const outer = readlinkSync("/proc/self/ns/net");
         const { exitCode, stdout, stderr } = Bun.spawnSync(
-          ["/usr/bin/unshare", "--net", "--mount", "--", process.execPath, "test", file],
-          { env: { PATH: process.env["PATH"] ?? "", [marker]: outer }, timeout: runMaxMs },
+          [
+            ...["/usr/bin/unshare", "--net", "--mount", "--"],
+            ...[process.execPath, "test", `--timeout=${testMaxMs}`, file],
+          ],
+          { env: inheritedBy(outer), timeout: runMaxMs },
         );
         if (exitCode !== 0) throw new Error(`inside:\n${stdout.toString()}\n${stderr.toString()}`);
         expect(exitCode).toBe(0);
