@@ -99,8 +99,8 @@ export function receiveMap(
 ): Result<Received, MapRejection> {
   const opened = openEnvelope(envelope, mapType);
   if (!opened.ok) return err({ code: "envelope_refused", why: opened.error });
-  const parsed = v.safeParse(MapPayload, opened.value.value, firstIssueOnly);
-  if (!parsed.success) return err({ code: "payload_unknown", issue: firstIssueOf(parsed.issues) });
+  const parsed = v.safeParse(MapPayload, opened.value.value);
+  if (!parsed.success) return err({ code: "payload_unknown", issue: v.summarize(parsed.issues) });
   const map = parsed.output;
 
   const refusal = refuseAddress(view, map) ?? refuseTime(view, map, now) ?? refuseOrder(view, map);
