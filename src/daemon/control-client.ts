@@ -9,6 +9,7 @@ import { Fault, isFaultCode } from "../base/fault.ts";
 import type { Random, SigningSecret } from "../crypto/ed25519.ts";
 import type { Envelope } from "../crypto/envelope.ts";
 import { Nonce } from "../model/ids.ts";
+import { firstIssueOnly, wordIssue } from "../model/issue.ts";
 import type { TlsPin } from "../model/keys.ts";
 import type { Head } from "../wire/advertisement.ts";
 import { type CallName, calls, type Input, mapStreamPath, Refusal } from "../wire/control-api.ts";
@@ -177,9 +178,9 @@ function parseJson(text: string): unknown {
 }
 
 function parseAnswer<S extends v.GenericSchema>(schema: S, answer: unknown): v.InferOutput<S> {
-  const parsed = v.safeParse(schema, answer);
+  const parsed = v.safeParse(schema, answer, firstIssueOnly);
   if (parsed.success) return parsed.output;
-  throw new Fault("unavailable", `the control server's answer: ${v.summarize(parsed.issues)}`, {
+  throw new Fault("unavailable", `the control server's answer: ${wordIssue(parsed.issues)}`, {
     remedy: "see that both run the same version",
   });
 }

@@ -7,6 +7,7 @@ import { encodeHex } from "../base/bytes.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Envelope, openEnvelope } from "../crypto/envelope.ts";
 import { hashOf } from "../crypto/hash.ts";
+import { firstIssueOnly, wordIssue } from "../model/issue.ts";
 import { NodeId, type StateRoot, type UpdateId } from "../model/ids.ts";
 import type { SigningKey } from "../model/keys.ts";
 import { skewMaxS, type UnixS } from "../model/time.ts";
@@ -52,8 +53,8 @@ export const nodeIdOf = (key: SigningKey): NodeId =>
 export function found(envelope: Envelope, expected: StateRoot): Result<Membership, Rejection> {
   const opened = openEnvelope(envelope, genesisType);
   if (!opened.ok) return err({ code: "envelope_refused", why: opened.error });
-  const parsed = v.safeParse(Genesis, opened.value.value);
-  if (!parsed.success) return err({ code: "payload_unknown", issue: v.summarize(parsed.issues) });
+  const parsed = v.safeParse(Genesis, opened.value.value, firstIssueOnly);
+  if (!parsed.success) return err({ code: "payload_unknown", issue: wordIssue(parsed.issues) });
   const state = genesisState(parsed.output);
   const refusal = refuseFounders(state, opened.value.signers);
   if (refusal !== null) return err(refusal);
@@ -85,8 +86,8 @@ export function append(
 ): Result<Membership, Rejection> {
   const opened = openEnvelope(entry.envelope, updateType);
   if (!opened.ok) return err({ code: "envelope_refused", why: opened.error });
-  const parsed = v.safeParse(Update, opened.value.value);
-  if (!parsed.success) return err({ code: "payload_unknown", issue: v.summarize(parsed.issues) });
+  const parsed = v.safeParse(Update, opened.value.value, firstIssueOnly);
+  if (!parsed.success) return err({ code: "payload_unknown", issue: wordIssue(parsed.issues) });
   const update = parsed.output;
 
   const refusal =

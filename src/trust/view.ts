@@ -12,6 +12,7 @@ import { speaksOn } from "../membership/state.ts";
 import { Trie } from "../membership/trie.ts";
 import type { LogEntry } from "../membership/update.ts";
 import type { NodeId } from "../model/ids.ts";
+import { firstIssueOnly, wordIssue } from "../model/issue.ts";
 import type { SigningKey, TunnelKey } from "../model/keys.ts";
 import { skewMaxS, type UnixS } from "../model/time.ts";
 import {
@@ -99,8 +100,8 @@ export function receiveMap(
 ): Result<Received, MapRejection> {
   const opened = openEnvelope(envelope, mapType);
   if (!opened.ok) return err({ code: "envelope_refused", why: opened.error });
-  const parsed = v.safeParse(MapPayload, opened.value.value);
-  if (!parsed.success) return err({ code: "payload_unknown", issue: v.summarize(parsed.issues) });
+  const parsed = v.safeParse(MapPayload, opened.value.value, firstIssueOnly);
+  if (!parsed.success) return err({ code: "payload_unknown", issue: wordIssue(parsed.issues) });
   const map = parsed.output;
 
   const refusal = refuseAddress(view, map) ?? refuseTime(view, map, now) ?? refuseOrder(view, map);

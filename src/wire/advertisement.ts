@@ -9,6 +9,7 @@ import { admitTunnelKey, type TunnelKeyRejection } from "../crypto/tunnel-key.ts
 import type { Node, State } from "../membership/state.ts";
 import { NetworkId, NodeId, StateRoot } from "../model/ids.ts";
 import { Cidr, Endpoint } from "../model/ip.ts";
+import { firstIssueOnly, wordIssue } from "../model/issue.ts";
 import { TunnelKey } from "../model/keys.ts";
 import { Counter, skewMaxS, UnixS } from "../model/time.ts";
 
@@ -68,8 +69,8 @@ export function openAdvertisement(
 ): Result<Advertised & { readonly node: Node }, AdvertisementRejection> {
   const opened = openEnvelope(envelope, advertisementType);
   if (!opened.ok) return err({ code: "envelope_refused", why: opened.error });
-  const parsed = v.safeParse(Advertisement, opened.value.value);
-  if (!parsed.success) return err({ code: "payload_unknown", issue: v.summarize(parsed.issues) });
+  const parsed = v.safeParse(Advertisement, opened.value.value, firstIssueOnly);
+  if (!parsed.success) return err({ code: "payload_unknown", issue: wordIssue(parsed.issues) });
   const advertisement = parsed.output;
   const { issuedAt, expiresAt } = advertisement;
 
