@@ -36,6 +36,8 @@ export type PeerHttpLimits = {
   /** Between two requests of one connection. */
   readonly idleMaxMs: number;
   readonly connectionsMax: number;
+  /** Of one user: whoever may only look is not to keep those out who may change. */
+  readonly connectionsPerUserMax: number;
 };
 
 export type PeerHttpServer = {
@@ -51,6 +53,7 @@ const limitsDefault: PeerHttpLimits = {
   requestMaxMs: 10_000,
   idleMaxMs: 30_000,
   connectionsMax: 256,
+  connectionsPerUserMax: 64,
 };
 
 /** Throws `busy` when another process serves this path. */
@@ -89,16 +92,20 @@ async function open<Caller>(
   lock: Disposable,
 ): Promise<PeerHttpServer> {
   const callers = new WeakMap<object, Caller>();
-  const connections = new Set<net.Socket>();
+  const connections = new Map<net.Socket, PeerCredentials>();
+  const hasRoom = ({ uid }: PeerCredentials): boolean => {
+    const theirs = [...connections.values()].filter((peer) => peer.uid === uid);
+    return theirs.length < limits.connectionsPerUserMax;
+  };
   const web = http.createServer({ maxHeaderSize: 8 * 1024 }, (request, response) => {
     void answer(options, limits, callers, request, response);
   });
   const server = net.createServer((socket) => {
     if (connections.size >= limits.connectionsMax) return void socket.destroy();
-    const caller = identify(options, socket);
-    if (caller === null) return void socket.destroy();
-    callers.set(socket, caller.value);
-    connections.add(socket);
+    const known = identify(options, socket);
+    if (known === null || !hasRoom(known.peer)) return void socket.destroy();
+    callers.set(socket, known.caller);
+    connections.set(socket, known.peer);
     socket.on("close", () => connections.delete(socket));
     socket.on("error", () => socket.destroy());
     allow(socket, limits.requestMaxMs);
@@ -108,8 +115,8 @@ async function open<Caller>(
   return {
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const socket of connections) socket.end();
-      allowAll(connections, 1_000);
+      for (const socket of connections.keys()) socket.end();
+      allowAll(connections.keys(), 1_000);
       await closed;
       rmSync(options.path, { force: true });
       lock[Symbol.dispose]();
@@ -121,10 +128,10 @@ async function open<Caller>(
 function identify<Caller>(
   options: PeerHttpOptions<Caller>,
   socket: net.Socket,
-): { readonly value: Caller } | null {
+): { readonly peer: PeerCredentials; readonly caller: Caller } | null {
   try {
     const peer = credentialsOf(socket);
-    return peer === null ? null : { value: options.identify(peer) };
+    return peer === null ? null : { peer, caller: options.identify(peer) };
   } catch {
     return null;
   }

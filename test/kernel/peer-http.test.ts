@@ -150,6 +150,31 @@ test("an answer may take longer than a request", async () => {
   expect(await (await answer).text()).toBe("done");
 });
 
+test.if(process.getuid?.() === 0)("one user's connections keep nobody else out", async () => {
+  await serve({ mode: 0o666, limits: { connectionsPerUserMax: 2 } });
+  const script = `
+    const net = require("node:net");
+    let closed = 0;
+    for (let i = 0; i < 9; i++)
+      net.connect(${JSON.stringify(path)}).on("error", () => {}).on("close", () => {
+        closed++;
+        if (closed === 7) console.log("the rest is held");
+      });
+    setInterval(() => {}, 1_000);`;
+  chmodSync(directory, 0o755);
+  const other = Bun.spawn(
+    [
+      ...["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+      ...[process.execPath, "-e", script],
+    ],
+    { stdio: ["ignore", "pipe", "inherit"], env: {} },
+  );
+  const said = await other.stdout.getReader().read();
+  expect(new TextDecoder().decode(said.value)).toContain("the rest is held");
+  expect((await ask()).status).toBe(200);
+  other.kill();
+});
+
 test("more connections than are allowed are not accepted", async () => {
   await serve({ limits: { connectionsMax: 3 } });
   const held = Array.from({ length: 3 }, () => net.connect(path));
