@@ -1,0 +1,109 @@
+/** main is scripts/lab-vm: it makes the image, boots it, shows what happens, and keeps what came out. */
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import * as v from "valibot";
+import { output, ProgramFailed, run } from "../../scripts/run.ts";
+import { Fault } from "../../src/base/fault.ts";
+import { baseOf, writeImage } from "./image.ts";
+import { bringPackages } from "./packages.ts";
+import { GuestEvent, type Plan } from "./plan.ts";
+import { boot, bootOnTerminal, type Guest } from "./qemu.ts";
+import { filesOf, groupNames } from "./suites.ts";
+import { Tally } from "./tally.ts";
+
+const root = resolve(import.meta.dir, "../..");
+const out = join(root, "artifacts/vm");
+const home = join(root, ".tools/vm");
+const consoleLinesShown = 40;
+const processesMax = 2;
+
+const deadlineOf = (files: readonly string[]): number => 1_000 * (180 + 240 * files.length);
+
+/** The image is made anew each time and removed at the end: it is large, and quickly made. */
+async function furnish(plan: Plan, isRenewing: boolean): Promise<Guest> {
+  const packages = await bringPackages(home, isRenewing);
+  const base = await baseOf(home, packages);
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(join(out, "results"), { recursive: true });
+  const image = join(out, "image.cpio");
+  writeImage(image, base, plan);
+  console.log(`  booting ${packages.kernelRelease}, emulated ...`);
+  return {
+    kernel: base.kernel,
+    image,
+    console: join(out, "console.txt"),
+    results: join(out, "results.tar"),
+  };
+}
+
+/** An archive that was cut off gives what is whole in it. */
+async function unpackResults({ results, image }: Guest): Promise<void> {
+  rmSync(image, { force: true });
+  await run(["tar", "-xf", results, "-C", join(out, "results"), "--no-same-owner"]);
+  rmSync(results, { force: true });
+}
+
+async function runSuites(files: readonly string[], guest: Guest): Promise<boolean> {
+  const tally = new Tally(files);
+  const deadlineMs = deadlineOf(files);
+  const ending = await boot(guest, deadlineMs, (line) => {
+    const event = parseEvent(line);
+    if (event !== null) tally.take(event);
+  });
+  await unpackResults(guest);
+  if (ending === "late") tally.fail(`the guest hung: it was ended after ${deadlineMs / 1_000} s`);
+  else if (!tally.isDone) tally.fail("the guest ended before it had run everything");
+  if (!tally.isDone) showConsole(guest);
+  await Bun.write(join(out, "summary.json"), `${JSON.stringify(tally.summary, null, 2)}\n`);
+  console.log(`  ${tally.text}; all that came out is in ${relative(root, out)}/`);
+  return tally.summary.failed === 0;
+}
+
+function parseEvent(line: string): GuestEvent | null {
+  try {
+    return v.parse(GuestEvent, JSON.parse(line));
+  } catch {
+    console.log(`  the guest said what is no event: ${line.slice(0, 200)}`);
+    return null;
+  }
+}
+
+function showConsole({ console: path }: Guest): void {
+  const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+  console.log(`  the end of its console, ${relative(root, path)}:`);
+  for (const line of lines.slice(-consoleLinesShown)) console.log(`    ${line.trimEnd()}`);
+}
+
+async function main(words: readonly string[], isRenewing: boolean): Promise<number> {
+  await output([join(root, "scripts/build")], root);
+  if (words[0] === "shell") {
+    const guest = await furnish({ mode: "shell" }, isRenewing);
+    await bootOnTerminal(guest);
+    await unpackResults(guest);
+    return 0;
+  }
+  const { files, strays } = filesOf(words);
+  if (strays.length > 0) {
+    console.error(`lab-vm: no test file for: ${strays.join(" ")}`);
+    console.error(`ask for shell, a part of a file's path, or: ${groupNames.join(" ")}`);
+    return 64;
+  }
+  const plan: Plan = { mode: "suites", files: [...files], processesMax };
+  return (await runSuites(files, await furnish(plan, isRenewing))) ? 0 : 1;
+}
+
+try {
+  const { values, positionals } = parseArgs({
+    args: process.argv.slice(2),
+    allowPositionals: true,
+    options: { renew: { type: "boolean", default: false } },
+  });
+  process.exitCode = await main(positionals, values.renew);
+} catch (error) {
+  if (error instanceof ProgramFailed) console.error(`lab-vm: ${error.message}`);
+  else if (error instanceof Fault) {
+    console.error(`lab-vm: ${error.message}${error.remedy ? `\nremedy: ${error.remedy}` : ""}`);
+  } else throw error;
+  process.exitCode = 1;
+}
