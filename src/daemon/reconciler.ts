@@ -162,10 +162,10 @@ export class Reconciler {
   #intend(view: View, found: Found, leaseMs: number): Wanted {
     const reachable = this.#reachable(view);
     const { ipv4, ipv6 } = view.membership.state.ranges;
-    const endpoints = this.#choosePaths(reachable, found, [ipv4, ipv6]);
+    const { endpoints, awaited } = this.#choosePaths(reachable, found, [ipv4, ipv6]);
     const nodes = leaseMs === 0 ? [] : reachable;
     const { state } = view.membership;
-    const terms = { config: this.#config, leaseMs, ownKey: found.tunnel?.key ?? null };
+    const terms = { config: this.#config, leaseMs, ownKey: found.tunnel?.key ?? null, awaited };
     const wanted = intend(
       state,
       view.self,
@@ -188,23 +188,28 @@ export class Reconciler {
     reachable: readonly Advertisement[],
     { tunnel }: Found,
     overlay: readonly Cidr[],
-  ): ReadonlyMap<NodeId, Endpoint> {
-    const nowS = this.#clock.nowS();
+  ): {
+    readonly endpoints: ReadonlyMap<NodeId, Endpoint>;
+    readonly awaited: ReadonlySet<NodeId>;
+  } {
+    const [nowS, nowMs] = [this.#clock.nowS(), this.#clock.monotonicMs()];
     const near = this.#host.localAddresses(this.#config).map(({ network }) => network);
     const chosen = new Map<NodeId, Endpoint>();
+    const awaited = new Set<NodeId>();
     for (const { node, tunnelKey, endpoints } of reachable) {
       const peer = tunnel?.peers.get(tunnelKey);
       const next = path.transition(this.#paths.get(node) ?? path.unknownPath, {
         candidates: path.rankCandidates(endpoints, near, overlay),
         endpoint: peer?.endpoint ?? null,
         handshakeAgeS: peer?.lastHandshakeS ? nowS - peer.lastHandshakeS : null,
-        nowMs: this.#clock.monotonicMs(),
+        nowMs,
       });
       this.#paths.set(node, next);
+      if (path.holdsBack(next, tunnel !== null && tunnelKey < tunnel.key, nowMs)) awaited.add(node);
       const endpoint = path.wantedEndpoint(next);
       if (endpoint !== null) chosen.set(node, endpoint);
     }
-    return chosen;
+    return { endpoints: chosen, awaited };
   }
 
   #findOverlap({ membership }: View): Failure | null {
@@ -265,7 +270,9 @@ export class Reconciler {
 
   #wakeMs(goal: Goal): number {
     const nowMs = this.#clock.monotonicMs();
-    const paths = [...this.#paths.values()].map(path.wakeAtMs).filter((at) => at !== null);
+    const paths = [...this.#paths.values()]
+      .map((held) => path.wakeAtMs(held, nowMs))
+      .filter((at) => at !== null);
     const lease = goal.kind === "up" && goal.leaseMs > 0 ? [nowMs + goal.leaseMs] : [];
     return Math.max(50, Math.min(nowMs + healMs, ...paths, ...lease) - nowMs);
   }

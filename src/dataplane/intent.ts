@@ -31,6 +31,8 @@ export function intend(
     readonly leaseMs: number;
     /** The key of this host's own device; null while there is none. */
     readonly ownKey: TunnelKey | null;
+    /** Peers who are to make the first move: they are sent nothing unasked. */
+    readonly awaited: ReadonlySet<NodeId>;
   },
 ): Wanted | null {
   const me = state.nodes.get(self);
@@ -45,7 +47,8 @@ export function intend(
     const isInbound = allows(state, id, self);
     // A flow needs its answers: a peer that only we may call is a peer all the same.
     if (node === undefined || !(isInbound || allows(state, self, id))) continue;
-    peers.set(key, { key, endpoint: endpoints.get(id) ?? null, keepaliveS });
+    const keepalive = terms.awaited.has(id) ? 0 : keepaliveS;
+    peers.set(key, { key, endpoint: endpoints.get(id) ?? null, keepaliveS: keepalive });
     for (const address of [node.ipv4, node.ipv6]) {
       owners.set(hostCidr(address), key);
       if (isInbound) sources.add(address);

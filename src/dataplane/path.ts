@@ -32,6 +32,8 @@ export const aliveMaxS = 180;
 /** The tunnel repeats an unanswered handshake after 5 s: each candidate gets that one repetition. */
 const turnMs = 6_000;
 const turnMaxMs = 60_000;
+/** Of two that begin at the same moment one yields: crossing handshakes undo each other for 5 s. */
+const yieldMs = 500;
 
 export const unknownPath: Path = { kind: "unknown" };
 
@@ -53,9 +55,20 @@ export function wantedEndpoint(path: Path): Endpoint | null {
   return path.candidates[path.turn % path.candidates.length] ?? null;
 }
 
+/**
+ * Whether to leave the first move to the peer a little longer. `yields` is the same for both sides of a
+ * pair, the other way round. Traffic that has somewhere to go does not wait.
+ */
+export function holdsBack(path: Path, yields: boolean, nowMs: number): boolean {
+  return yields && path.kind === "trying" && path.turn === 0 && nowMs < path.sinceMs + yieldMs;
+}
+
 /** When the path wants to be looked at again; null when only an event can change it. */
-export function wakeAtMs(path: Path): number | null {
-  return path.kind === "trying" ? path.sinceMs + patienceMs(path) : null;
+export function wakeAtMs(path: Path, nowMs: number): number | null {
+  if (path.kind !== "trying") return null;
+  const yieldsUntilMs = path.sinceMs + yieldMs;
+  const isFirst = path.turn === 0 && nowMs < yieldsUntilMs;
+  return isFirst ? yieldsUntilMs : path.sinceMs + patienceMs(path);
 }
 
 // This host itself, no host, or many; link-local IPv6, which means nothing without its interface; and

@@ -5,7 +5,7 @@ import type { Wanted } from "../../src/dataplane/host-state.ts";
 import { intend, type Reachable } from "../../src/dataplane/intent.ts";
 import { isEmpty, plan } from "../../src/dataplane/plan.ts";
 import { type State, withNode } from "../../src/membership/state.ts";
-import { PolicyHash } from "../../src/model/ids.ts";
+import { type NodeId, PolicyHash } from "../../src/model/ids.ts";
 import { Endpoint, familyOf } from "../../src/model/ip.ts";
 import { FakeHost } from "../support/fake-host.ts";
 import { config, ownKey } from "../support/random-host.ts";
@@ -30,7 +30,7 @@ const shown = (label: string, key = label): Reachable => ({
   tunnelKey: tunnelOf(key).publicKey,
 });
 const everybody = ["self", "web", "tv", "old", "sick", "stranger"].map((label) => shown(label));
-const terms = { config, leaseMs: 60_000, ownKey };
+const terms = { config, leaseMs: 60_000, ownKey, awaited: new Set<NodeId>() };
 
 function wantedOf(reachable: readonly Reachable[], from: State = state): Wanted {
   const wanted = intend(from, idOf("self"), reachable, new Map(), terms);
@@ -54,6 +54,14 @@ describe("of everybody who shows a key, only the active nodes of the same owner 
       [`${ipv4}/32`, keyOf("web")],
       [`${ipv6}/128`, keyOf("web")],
     ]);
+  });
+
+  test("one who is to make the first move is a peer like the others, and sent nothing unasked", () => {
+    const awaited = new Set([idOf("web")]);
+    const patient = intend(state, idOf("self"), everybody, new Map(), { ...terms, awaited });
+    const [peer] = patient?.peers.values() ?? [];
+    expect(peer).toMatchObject({ key: keyOf("web"), keepaliveS: 0 });
+    expect(patient?.filter).toEqual(wanted.filter);
   });
 
   test("they are let in, by both addresses", () => {

@@ -8,6 +8,7 @@ import {
   rankCandidates,
   transition,
   unknownPath,
+  holdsBack,
   wakeAtMs,
   wantedEndpoint,
 } from "../../src/dataplane/path.ts";
@@ -126,13 +127,26 @@ test("candidates take turns, and the tunnel's own choice is left alone when all 
 });
 
 test("patience doubles with each round, up to a minute", () => {
-  const patience = (turn: number) => wakeAtMs(trying(turn, 0));
+  const patience = (turn: number) => wakeAtMs(trying(turn, 0), 5_000);
   expect([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(patience)).toEqual([
     6_000, 6_000, 12_000, 12_000, 24_000, 24_000, 48_000, 48_000, 60_000, 60_000, 60_000,
   ]);
   expect(patience(1_000_000)).toBe(60_000);
-  expect(wakeAtMs(trying(0, 500))).toBe(6_500);
-  expect([wakeAtMs(alive(wan)), wakeAtMs(unknownPath)]).toEqual([null, null]);
+  expect(wakeAtMs(trying(0, 500), 1_000)).toBe(6_500);
+  expect([wakeAtMs(alive(wan), 0), wakeAtMs(unknownPath, 0)]).toEqual([null, null]);
+});
+
+test("of two that begin together one leaves the other half a second", () => {
+  const begun = trying(0, 1_000);
+  expect([1_000, 1_499, 1_500].map((nowMs) => holdsBack(begun, true, nowMs))).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  expect(holdsBack(begun, false, 1_000)).toBe(false);
+  expect(wakeAtMs(begun, 1_000)).toBe(1_500);
+  for (const path of [trying(1, 1_000), alive(wan), unknownPath])
+    expect(holdsBack(path, true, 1_000)).toBe(false);
 });
 
 test("looking at the time that it asks for is always enough to go on", () => {
@@ -140,7 +154,8 @@ test("looking at the time that it asks for is always enough to go on", () => {
     const candidates = [lan, wan, moved].slice(0, 1 + prng.integer(3));
     let path = transition(unknownPath, { ...silence, candidates });
     for (let turn = 1; turn < 20; turn++) {
-      const nowMs = (wakeAtMs(path) ?? 0) + prng.integer(500);
+      const startMs = path.kind === "trying" ? path.sinceMs : 0;
+      const nowMs = (wakeAtMs(path, startMs + 500) ?? 0) + prng.integer(500);
       path = transition(path, { ...silence, candidates, nowMs });
       expect(path).toMatchObject({ kind: "trying", turn });
       expect(wantedEndpoint(path)).toBe(candidates[turn % candidates.length] as Endpoint);
