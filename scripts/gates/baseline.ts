@@ -98,9 +98,13 @@ export type Measured = {
   readonly threshold: number;
   readonly pass: boolean;
   readonly samples: number;
+  /** On what it was measured, for how long, and what a reader has to know. Null without a report. */
+  readonly measured: Circumstances | null;
   /** Why there is no value, or why it does not pass. */
   readonly findings: readonly string[];
 };
+
+type Circumstances = Pick<CaseReport, "ground" | "machine" | "startedAt" | "isQuick" | "notes">;
 
 /** The executable that figures have to be of, and when it was made. */
 export type Subject = {
@@ -125,7 +129,10 @@ const without = (
   { name, about, unit, threshold }: Metric,
   findings: readonly string[],
   samples = 0,
-): Measured => ({ name, about, value: null, unit, threshold, pass: false, samples, findings });
+): Measured => ({
+  ...{ name, about, value: null, unit, threshold, pass: false, samples },
+  ...{ measured: null, findings },
+});
 
 type Read = { readonly report: CaseReport } | { readonly findings: readonly string[] };
 
@@ -160,7 +167,8 @@ function staleness({ build, startedAt, tookMs }: CaseReport, subject: Subject): 
   ];
 }
 
-function measure(metric: Metric, { figures }: CaseReport): Measured {
+function measure(metric: Metric, report: CaseReport): Measured {
+  const { figures, ground, machine, startedAt, isQuick, notes } = report;
   const found = metric.figures.map((name) => figures.find((figure) => figure.name === name));
   const missing = metric.figures.filter((_, i) => found[i] === undefined);
   if (missing.length > 0)
@@ -178,7 +186,8 @@ function measure(metric: Metric, { figures }: CaseReport): Measured {
   const pass = value <= metric.threshold;
   const { name, about, unit, threshold } = metric;
   const findings = pass ? [] : [`${round(value)} ${unit} are more than ${threshold}`];
-  return { name, about, value, unit, threshold, pass, samples, findings };
+  const measured = { ground, machine, startedAt, isQuick, notes };
+  return { name, about, value, unit, threshold, pass, samples, measured, findings };
 }
 
 export const round = (value: number): number => Number(value.toPrecision(3));
