@@ -1,0 +1,194 @@
+/** What the product takes for granted of the kernel's tunnel and packet filter, asked of the kernel itself. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { Packets } from "../lab/packets.ts";
+import { parsePcap } from "../lab/pcap.ts";
+import { isInPrivateNamespace } from "../support/private-namespace.ts";
+import {
+  closeTrio,
+  inner,
+  isAnswered,
+  keyOf,
+  loadRules,
+  on,
+  openTrio,
+  outer,
+  packetsOf,
+  setTunnel,
+  shown,
+  tunnelPort,
+} from "./tunnel-trio.ts";
+
+const receivedFrom = (peer: "b" | "c"): number =>
+  Number(shown("a", "transfer").get(keyOf(peer))?.split(" ")[0]);
+const endpointOf = (peer: "b" | "c"): string | undefined =>
+  shown("a", "endpoints").get(keyOf(peer));
+
+/** Sends bytes to a's tunnel port from c's. */
+function sendFromC(payload: Uint8Array): void {
+  writeFileSync("/run/payload", payload);
+  const to = `UDP4-SENDTO:${outer("a")}:${tunnelPort}`;
+  on("c", "/usr/bin/socat", "-u", "-b", "2000", "OPEN:/run/payload", to);
+}
+
+/** The datagrams that b sends to a while `act` runs. */
+async function overheard(act: () => void): Promise<readonly Uint8Array[]> {
+  const filter = `udp and src host ${outer("b")}`;
+  const argv = ["/usr/bin/tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root", "-i", "eth0"];
+  const words = ["-w", "/run/overheard.pcap", filter];
+  const tcpdump = Bun.spawn(["/usr/bin/ip", "netns", "exec", "a", ...argv, ...words], {
+    stderr: "pipe",
+    env: {},
+  });
+  // It says that it listens once it does.
+  await tcpdump.stderr.getReader().read();
+  act();
+  tcpdump.kill("SIGINT");
+  await tcpdump.exited;
+  return new Packets(parsePcap(readFileSync("/run/overheard.pcap")).packets).udpPayloadsTo(
+    tunnelPort,
+  );
+}
+
+/** Counts what enters by the tunnel on b and on c, by what it is sent to. */
+const arrivals = (address: string): string =>
+  `table inet judge { counter seen {}
+     chain in { type filter hook input priority 0; iifname "tun0" ip daddr ${address} counter name seen } }\n`;
+
+if (isInPrivateNamespace(import.meta.path)) {
+  beforeAll(openTrio);
+  afterAll(closeTrio);
+
+  test("a peer's packets are taken from its own addresses and from no other", () => {
+    on("b", "/usr/bin/ip", "address", "add", "10.0.0.9/32", "dev", "tun0");
+    loadRules(
+      "a",
+      `table inet judge { counter own {}
+         counter foreign {}
+         chain in { type filter hook input priority 0; ip saddr 10.0.0.2 counter name own
+           ip saddr 10.0.0.9 counter name foreign } }\n`,
+    );
+    expect(isAnswered("b", inner("a"))).toBe(true);
+    const before = receivedFrom("b");
+    expect(isAnswered("b", inner("a"), "10.0.0.9")).toBe(false);
+    // It came, it was authentic, and it got no further.
+    expect(receivedFrom("b")).toBeGreaterThan(before);
+    expect(packetsOf("a", "own")).toBeGreaterThan(0);
+    expect(packetsOf("a", "foreign")).toBe(0);
+    on("a", "/usr/sbin/nft", "delete", "table", "inet", "judge");
+  });
+
+  test("nothing is sent to an address that no peer owns", () => {
+    const sent = shown("a", "transfer");
+    expect(isAnswered("a", "10.0.0.77")).toBe(false);
+    expect(shown("a", "transfer")).toEqual(sent);
+  });
+
+  test("an endpoint follows authenticated packets, and neither forged nor replayed ones", async () => {
+    const [real] = (await overheard(() => expect(isAnswered("b", inner("a"))).toBe(true))).filter(
+      ([type]) => type === 4,
+    );
+    expect(endpointOf("b")).toBe(`${outer("b")}:${tunnelPort}`);
+    const bytes = new Uint8Array(real ?? []);
+    expect(bytes.length).toBeGreaterThan(32);
+    // A replay; then the same with another counter, and so with a tag that does not fit.
+    sendFromC(bytes);
+    sendFromC(bytes.with(8, (bytes[8] ?? 0) + 100));
+    sendFromC(new Uint8Array(148).fill(1, 0, 1));
+    expect(isAnswered("a", inner("c"))).toBe(true);
+    expect(endpointOf("b")).toBe(`${outer("b")}:${tunnelPort}`);
+    on("b", "/usr/bin/ip", "address", "add", "192.0.2.22/24", "dev", "eth0");
+    on("b", "/usr/bin/ip", "address", "delete", "192.0.2.2/24", "dev", "eth0");
+    on("b", "/usr/bin/ip", "address", "replace", "192.0.2.22/24", "dev", "eth0");
+    expect(isAnswered("b", inner("a"))).toBe(true);
+    expect(endpointOf("b")).toBe(`192.0.2.22:${tunnelPort}`);
+    expect(isAnswered("a", inner("b"))).toBe(true);
+  });
+
+  test("a prefix that is given to another peer leaves its old one in the same moment", () => {
+    const moved = "10.0.0.7/32";
+    for (const name of ["b", "c"] as const) {
+      on(name, "/usr/bin/ip", "address", "add", moved, "dev", "tun0");
+      loadRules(name, arrivals("10.0.0.7"));
+    }
+    setTunnel("a", "peer", keyOf("b"), "allowed-ips", `${inner("b")}/32,${moved}`);
+    expect(isAnswered("a", "10.0.0.7")).toBe(true);
+    expect([packetsOf("b", "seen"), packetsOf("c", "seen")]).toEqual([1, 0]);
+    setTunnel("a", "peer", keyOf("c"), "allowed-ips", `${inner("c")}/32,${moved}`);
+    expect(shown("a", "allowed-ips")).toEqual(
+      new Map([
+        [keyOf("b"), `${inner("b")}/32`],
+        [keyOf("c"), `${inner("c")}/32 ${moved}`],
+      ]),
+    );
+    expect(isAnswered("a", "10.0.0.7")).toBe(true);
+    expect([packetsOf("b", "seen"), packetsOf("c", "seen")]).toEqual([1, 1]);
+    // The old owner may not speak for it any more.
+    expect(isAnswered("b", inner("a"), "10.0.0.7")).toBe(false);
+  });
+
+  test("the tunnel's own mark leads its packets past the rule that sends all others into it", () => {
+    const mark = "0xca6c";
+    on("b", "/usr/bin/ip", "address", "add", "198.51.100.1/32", "dev", "lo");
+    setTunnel("a", "fwmark", mark, "peer", keyOf("b"), "allowed-ips", "0.0.0.0/0");
+    on("a", "/usr/bin/ip", "route", "add", "default", "dev", "tun0", "table", "5279");
+    on(
+      "a",
+      "/usr/bin/ip",
+      "rule",
+      "add",
+      "not",
+      "fwmark",
+      mark,
+      "table",
+      "5279",
+      "priority",
+      "5279",
+    );
+    loadRules(
+      "a",
+      `table inet judge { counter marked {}
+         counter bare {}
+         chain out { type filter hook output priority 0; oifname "eth0" meta mark ${mark} counter name marked
+           oifname "eth0" meta mark != ${mark} counter name bare } }\n`,
+    );
+    expect(isAnswered("a", "198.51.100.1")).toBe(true);
+    expect(packetsOf("a", "marked")).toBeGreaterThan(0);
+    expect(packetsOf("a", "bare")).toBe(0);
+    on("a", "/usr/bin/ip", "rule", "delete", "priority", "5279");
+    on("a", "/usr/sbin/nft", "delete", "table", "inet", "judge");
+    setTunnel("a", "fwmark", "0", "peer", keyOf("b"), "allowed-ips", `${inner("b")}/32`);
+    setTunnel("a", "peer", keyOf("c"), "allowed-ips", `${inner("c")}/32`);
+  });
+
+  test("a set of 100 000 sources lets its members in and nobody else, and one can be taken out", () => {
+    const others = Array.from({ length: 99_999 }, (_, i) => {
+      const [high, low] = [i >> 8, i & 255];
+      return `10.${1 + (high >> 8)}.${high & 255}.${low}`;
+    });
+    const elements = [...others, inner("b")].join(",");
+    loadRules(
+      "a",
+      `table inet judge { set sources { type ipv4_addr
+           elements = { ${elements} } }
+         chain in { type filter hook input priority 0; iifname != "tun0" accept
+           ip saddr @sources accept
+           drop } }\n`,
+    );
+    expect([isAnswered("b", inner("a")), isAnswered("c", inner("a"))]).toEqual([true, false]);
+    const change = (verb: string, name: "b" | "c"): void =>
+      void on(
+        "a",
+        "/usr/sbin/nft",
+        verb,
+        "element",
+        "inet",
+        "judge",
+        "sources",
+        `{ ${inner(name)} }`,
+      );
+    change("delete", "b");
+    change("add", "c");
+    expect([isAnswered("b", inner("a")), isAnswered("c", inner("a"))]).toEqual([false, true]);
+  });
+}
