@@ -10,6 +10,7 @@ import type { Head } from "../wire/advertisement.ts";
 import type { Finding } from "../wire/local-api.ts";
 import type { Held, StreamReport } from "../wire/map.ts";
 import { backoffMs, type ControlClient, type MapStream } from "./control-client.ts";
+import { findingOf } from "./failure.ts";
 
 export type LinkState = {
   readonly state: "connected" | "connecting" | "refused" | "off";
@@ -169,8 +170,8 @@ export class ControlLink {
 
   #onFault(error: unknown): void {
     if (!(error instanceof Fault)) throw error;
-    const { code, message, remedy } = error;
-    const reason = { code, message, ...(remedy === undefined ? {} : { remedy }) };
+    const { code } = error;
+    const reason = findingOf(error);
     const isVerdict = code === "revoked" || code === "pin_mismatch" || code === "permission_denied";
     this.#move(isVerdict ? "refused" : "connecting", reason);
   }

@@ -14,8 +14,10 @@ import type { View } from "../trust/view.ts";
 import type { Finding } from "../wire/local-api.ts";
 import { Advertiser } from "./advertiser.ts";
 import { Belief } from "./belief.ts";
-import type { ControlClient, OpenControlClient } from "./control-client.ts";
-import { ControlLink, type LinkState } from "./control-link.ts";
+import type { OpenControlClient } from "./control-client.ts";
+import type { LinkState } from "./control-link.ts";
+import { findingOf } from "./failure.ts";
+import { Following, type FollowingParts } from "./following.ts";
 import type { HostPort } from "./host-port.ts";
 import { enroll, readToken } from "./join.ts";
 import type { Enrollment, NodeKeys, NodeState } from "./node-state.ts";
@@ -44,8 +46,7 @@ export class Node {
   readonly #advertiser: Advertiser;
   #keys: NodeKeys | null = null;
   #enrollment: Enrollment | null = null;
-  #client: ControlClient | null = null;
-  #link: ControlLink | null = null;
+  #following: Following | null = null;
   /** Why what is on disk cannot be used: then nothing is opened until somebody decides. */
   #damage: Finding | null = null;
   /** Where the host could be reached when it was last looked at. */
@@ -71,7 +72,7 @@ export class Node {
   }
 
   get link(): LinkState | null {
-    return this.#link?.state ?? null;
+    return this.#following?.state ?? null;
   }
 
   get damage(): Finding | null {
@@ -127,7 +128,7 @@ export class Node {
     return this.#inTurn(async () => {
       const enrollment = this.#enrollment;
       if (enrollment !== null) this.#enrollment = { ...enrollment, wanted: "down" };
-      await this.#stopLink();
+      this.#stopFollowing();
       // Before it is written: a disk that is full is no reason to stay open.
       await this.#reconcile();
       if (this.#enrollment !== null) this.parts.state.writeEnrollment(this.#enrollment);
@@ -137,10 +138,10 @@ export class Node {
   /** Leaves the network, or with `local` only forgets it here. Keys and log are gone afterwards. */
   logout(scope: "everywhere" | "local"): Promise<void> {
     return this.#inTurn(async () => {
-      if (scope === "everywhere" && this.#enrollment !== null) await this.#leave();
-      await this.#stopLink();
+      if (scope === "everywhere" && this.#enrollment !== null) await this.#openFollowing().leave();
+      this.#stopFollowing();
+      this.#following = null;
       this.#enrollment = null;
-      this.#client = null;
       this.#damage = null;
       this.#keys = null;
       this.belief.forget();
@@ -164,7 +165,7 @@ export class Node {
   #noteMove(): void {
     try {
       const addresses = this.#localEndpoints().join();
-      if (addresses !== this.#addresses) this.#link?.probe();
+      if (addresses !== this.#addresses) this.#following?.probe();
       this.#addresses = addresses;
     } catch (error) {
       // The host cannot be read just now, as the look that follows will say.
@@ -177,7 +178,7 @@ export class Node {
     // A change that was noticed before would otherwise begin anew, and keep the process from ending.
     this.#isEnding = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#link?.stop();
+    await this.#following?.stop();
     await this.#queue;
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
@@ -203,18 +204,7 @@ export class Node {
   /** The host may have changed by itself, and what this node says of itself runs out in time. */
   async #look(): Promise<void> {
     await this.#reconcile();
-    if (this.link?.state === "connected") void this.#advertiseAgain();
-  }
-
-  /** In nobody's turn: a control server that is slow to answer is not to hold up maps, or `down`. */
-  async #advertiseAgain(): Promise<void> {
-    try {
-      await this.#advertise();
-    } catch (error) {
-      // It is said again at the next look, or when the stream opens the next time.
-      if (!(error instanceof Fault)) throw error;
-      this.parts.log.info("advertisement_refused", { code: error.code, message: error.message });
-    }
+    void this.#following?.advertiseAgain();
   }
 
   #goal(): Goal {
@@ -230,106 +220,35 @@ export class Node {
     this.#enrollment = enrollment;
   }
 
+  /** What follows the control server of the network that this node belongs to. */
+  #openFollowing(): Following {
+    if (this.#enrollment === null) throw new Fault("usage", "this host belongs to no network");
+    const { openClient, clock, log } = this.parts;
+    const parts: FollowingParts = {
+      belief: this.belief,
+      advertiser: this.#advertiser,
+      openClient,
+      clock,
+      log,
+      inTurn: (act) => this.#inTurn(act),
+      onBelief: () => this.#reconcile(),
+    };
+    this.#following ??= new Following(parts, this.#enrollment, this.#usableKeys());
+    return this.#following;
+  }
+
+  /** Without waiting: it may be about to hand over a map, and this is somebody's turn. */
+  #stopFollowing(): void {
+    void this.#following?.stop();
+  }
+
   #followControl(): void {
-    if (this.#enrollment?.wanted !== "up" || this.#damage !== null || this.#link !== null) return;
-    const hooks = {
-      held: () => this.#held(),
-      onMap: (text: string) => this.#inTurn(() => this.#takeMap(text)),
-      onOpen: () => {
-        this.#advertiser.forget();
-        return this.#advertise();
-      },
-    };
-    this.#link = new ControlLink(this.#openClient(), hooks, this.parts.clock, this.parts.log);
-    this.#link.start();
-  }
-
-  async #stopLink(): Promise<void> {
-    const link = this.#link;
-    this.#link = null;
-    // The link may be waiting for its turn to hand over a map, and this is somebody's turn.
-    void link?.stop();
-  }
-
-  #held() {
-    const { view } = this.belief;
-    if (view === null) throw new Fault("store_corrupt", "there is no view to go on from");
-    const { state, root } = view.membership;
-    return {
-      held: { epoch: state.epoch, generation: view.generation },
-      head: { epoch: state.epoch, root },
-    };
-  }
-
-  async #takeMap(text: string): Promise<Finding | null> {
-    const received = this.#receive(text);
-    if (received instanceof Fault) {
-      await this.#reconcile();
-      return findingOf(received);
-    }
-    if (!received.ok) {
-      this.parts.log.warning("map_rejected", { code: received.error.code });
-      return {
-        code: "map_rejected",
-        message: `a map from the control server was not believed: ${JSON.stringify(received.error)}`,
-        remedy: "the last verified state stays in force; look at the control server",
-      };
-    }
-    for (const node of received.value.impostors) this.parts.log.warning("impostor", { node });
-    await this.#reconcile();
-    const { generation, membership } = received.value.view;
-    this.#link?.report({ kind: "applied", generation, epoch: membership.state.epoch });
-    return null;
-  }
-
-  /** A fault is the disk's: the link is given up, and what is missing is asked for again later. */
-  #receive(text: string): ReturnType<Belief["receive"]> | Fault {
-    try {
-      return this.belief.receive(text);
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      this.parts.log.error("map_not_kept", { code: error.code, message: error.message });
-      return error;
-    }
-  }
-
-  async #advertise(): Promise<void> {
-    const { view } = this.belief;
-    if (view === null || this.#link === null || this.#keys === null) return;
-    await this.#advertiser.advertise(this.#keys, view, this.#openClient());
+    if (this.#enrollment?.wanted === "up" && this.#damage === null) this.#openFollowing().start();
   }
 
   #localEndpoints(): readonly Endpoint[] {
     const { config, host } = this.parts;
     return host.localAddresses(config).map(({ address }) => endpointOf(address, config.listenPort));
-  }
-
-  /** Nobody is left behind in the log by accident: without the control server it takes a word more. */
-  async #leave(): Promise<void> {
-    try {
-      await this.#openClient().leave();
-    } catch (error) {
-      // Expelled already: there is nothing to leave any more.
-      if (error instanceof Fault && error.code === "revoked") return;
-      const why = error instanceof Error ? error.message : String(error);
-      throw new Fault(
-        "unavailable",
-        `the control server was not told, so nothing was done: ${why}`,
-        {
-          cause: error,
-          remedy:
-            "try again later, or forget the network on this host alone: rustynet logout --local",
-        },
-      );
-    }
-  }
-
-  #openClient(): ControlClient {
-    if (this.#enrollment === null) throw new Fault("usage", "this host belongs to no network");
-    const { url, pin } = this.#enrollment;
-    const { identity } = this.#usableKeys();
-    this.#client ??= this.parts.openClient({ url, pin, identity });
-    return this.#client;
   }
 
   #usableKeys(): NodeKeys {
@@ -346,10 +265,4 @@ function refuseOtherKey({ self, membership }: View, { identity }: NodeKeys): voi
   throw new Fault("key_custody", "the identity key is not the one that this node joined with", {
     remedy: "restore identity.key from a backup, or join anew: rustynet logout --local",
   });
-}
-
-function findingOf(error: unknown): Finding {
-  if (!(error instanceof Fault)) throw error;
-  const { code, message, remedy } = error;
-  return { code, message, ...(remedy === undefined ? {} : { remedy }) };
 }

@@ -22,6 +22,7 @@ import { type Cidr, type Endpoint, splitCidr } from "../model/ip.ts";
 import type { Advertisement } from "../wire/advertisement.ts";
 import type { View } from "../trust/view.ts";
 import { apply } from "./apply.ts";
+import { failureOf, notActive, outOfTrust } from "./failure.ts";
 import type { HostPort } from "./host-port.ts";
 
 /** What the rest of the daemon says is to be. */
@@ -278,25 +279,5 @@ export class Reconciler {
   }
 }
 
-const outOfTrust: Failure = {
-  area: "trust",
-  code: "hold_expired",
-  message: "no verified map for longer than the hold time, so nothing passes",
-  remedy: "bring the control server back, or look at `rustynet status` for why it is refused",
-};
-
-const notActive = (status: string): Failure => ({
-  area: "trust",
-  code: "revoked",
-  message: `this node is ${status} in the membership, so the tunnel was removed`,
-  remedy: "ask the network's operator; to join anew: rustynet logout --local, rustynet up TOKEN",
-});
-
 const faultOf = ({ message, remedy = "" }: Failure): Fault =>
   new Fault("route_overlap", message, { remedy });
-
-function failureOf(error: unknown): Failure {
-  if (!(error instanceof Fault)) throw error;
-  const { code, message, remedy } = error;
-  return { area: "host", code, message, remedy };
-}

@@ -11,6 +11,7 @@ import { allows } from "../policy/access.ts";
 import type { View } from "../trust/view.ts";
 import type { DaemonState, Finding, PeerReport, Status } from "../wire/local-api.ts";
 import type { LinkState } from "./control-link.ts";
+import { toFinding } from "./failure.ts";
 import type { Enrollment } from "./node-state.ts";
 
 export type Snapshot = {
@@ -76,7 +77,7 @@ function stateOf({ enrollment, damage, view, lifecycle }: Snapshot): DaemonState
 
 function reasonOf({ damage, lifecycle, link }: Snapshot, state: DaemonState): Finding | null {
   if (damage !== null) return damage;
-  if (lifecycle.kind === "fail_closed") return withRemedy(lifecycle.failure);
+  if (lifecycle.kind === "fail_closed") return toFinding(lifecycle.failure);
   if (state === "joining" && link !== null && link.reason !== null) return link.reason;
   return resting[state];
 }
@@ -99,7 +100,7 @@ function findingsOf(snapshot: Snapshot, state: DaemonState): Finding[] {
   const { problem, overlap, link, backend, found } = snapshot;
   if (state === "running")
     for (const failure of [problem, overlap])
-      if (failure !== null) findings.push(withRemedy(failure));
+      if (failure !== null) findings.push(toFinding(failure));
   if (link !== null && link.reason !== null && state !== "joining") findings.push(link.reason);
   if (backend?.name === "userspace" && state === "running")
     findings.push({
@@ -114,12 +115,6 @@ function findingsOf(snapshot: Snapshot, state: DaemonState): Finding[] {
     });
   return findings;
 }
-
-const withRemedy = ({ code, message, remedy }: Failure): Finding => ({
-  code,
-  message,
-  ...(remedy === undefined ? {} : { remedy }),
-});
 
 function controlOf(enrollment: Enrollment, link: LinkState | null): Status["control"] {
   const { url } = enrollment;
