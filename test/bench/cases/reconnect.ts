@@ -1,11 +1,11 @@
 /** reconnect: how long traffic and the map stream take to come back after an interruption. */
 import type { NodeHost } from "../../e2e/node-host.ts";
 import type { Host } from "../../lab/host.ts";
-import type { LabProcess } from "../../lab/lab-process.ts";
 import { waitFor } from "../../lab/wait-for.ts";
 import type { Bench, Case } from "../bench.ts";
 import { limits } from "../figure.ts";
 import { wallMs } from "../fleet.ts";
+import { TimedPing } from "../timed-ping.ts";
 import { ipv4Underlay, nodeNamed, withMesh } from "../grounds.ts";
 
 const awayMs = 3_000;
@@ -63,7 +63,7 @@ export const reconnect: Case = {
 };
 
 async function flap(bench: Bench, alice: NodeHost, bob: NodeHost): Promise<void> {
-  const ping = await startTimedPing(bob, alice);
+  const ping = await startPing(bob, alice);
   await bob.host.linkDown();
   await Bun.sleep(awayMs);
   const startedMs = wallMs();
@@ -81,7 +81,7 @@ async function move(
   control: Host,
   round: number,
 ): Promise<void> {
-  const ping = await startTimedPing(bob, alice);
+  const ping = await startPing(bob, alice);
   const { interface: name } = bob.host.on();
   const address = `192.0.2.${100 + round}`;
   const startedMs = wallMs();
@@ -103,21 +103,10 @@ async function untilStreamFrom(address: string, control: Host, bob: NodeHost): P
   await bob.untilConnected();
 }
 
-/** ping -D stamps each answer with the time of its arrival. */
-async function startTimedPing(from: NodeHost, to: NodeHost): Promise<LabProcess> {
-  const { ipv4 } = await to.self();
-  const argv = ["/usr/bin/ping", "-D", "-n", "-i", "0.01", "-W", "1", ipv4];
-  const running = await from.host.spawn(argv);
-  await running.waitForLine("icmp_seq=");
-  return running;
-}
+const startPing = async (from: NodeHost, to: NodeHost): Promise<TimedPing> =>
+  TimedPing.open(from.host, (await to.self()).ipv4, 0.01);
 
-function firstAnswerAfter(ping: LabProcess, startedMs: number): Promise<number> {
-  const times = (): number[] =>
-    ping.lines.flatMap(({ text }) => {
-      const atS = /^\[(\d+\.\d+)\] \d+ bytes from .* icmp_seq=/.exec(text)?.[1];
-      return atS === undefined ? [] : [Number(atS) * 1_000];
-    });
-  const first = (): number => times().find((at) => at >= startedMs) ?? 0;
+function firstAnswerAfter(ping: TimedPing, startedMs: number): Promise<number> {
+  const first = (): number => ping.answersMs.find((at) => at >= startedMs) ?? 0;
   return waitFor("an answer", first, { deadlineMs: 30_000, pollMs: 5 });
 }

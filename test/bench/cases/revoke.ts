@@ -4,9 +4,10 @@ import { waitFor } from "../../lab/wait-for.ts";
 import type { Case } from "../bench.ts";
 import { limits } from "../figure.ts";
 import { wallMs } from "../fleet.ts";
+import { TimedPing } from "../timed-ping.ts";
 import { nodeNamed, operate, withMesh } from "../grounds.ts";
 import type { Mesh } from "../../e2e/mesh.ts";
-import { type NodeHost, tunnelName } from "../../e2e/node-host.ts";
+import type { NodeHost } from "../../e2e/node-host.ts";
 
 /** How often the expelled node asks for an answer. */
 const intervalS = 0.002;
@@ -23,8 +24,7 @@ export const revoke: Case = {
       better: "less",
       limit: limits.revokeMs,
       about:
-        "from sending the change to the control server to the last packet that the receiver answered, " +
-        "by the times in a capture of its tunnel",
+        "from sending the change to the control server to the last answer that the expelled node gets",
     },
   ],
   run: async (bench) => {
@@ -51,24 +51,20 @@ export const revoke: Case = {
 
 /** Milliseconds from the request until the last answer to the rogue. */
 async function expel(mesh: Mesh, rogue: NodeHost, alice: NodeHost): Promise<number> {
-  const [{ ipv4: address }, { ipv4: target }] = [await rogue.self(), await alice.self()];
-  const ping = await rogue.host.startPing(target, { intervalS });
+  const { ipv4 } = await alice.self();
+  const ping = await TimedPing.open(rogue.host, ipv4, intervalS);
   rogue.service.process.kill("SIGSTOP");
-  const filter = `icmp[icmptype] == icmp-echoreply and dst host ${address}`;
-  const capture = await alice.host.capture(tunnelName, { filter });
-  const flowing = ping.received;
-  await waitFor("answers to flow", () => ping.received > flowing + 20);
+  const flowing = ping.answersMs.length;
+  await waitFor("answers to flow", () => ping.answersMs.length > flowing + 20);
   const startedMs = wallMs();
   await operate(mesh, calls.nodeRevoke.path, { node: rogue.name });
   await waitFor(
     "answers to end",
-    hasEnded(() => ping.received),
+    hasEnded(() => ping.answersMs.length),
     { pollMs: 100 },
   );
-  const last = (await capture.stop()).all.at(-1);
-  if (last === undefined) throw new Error("no answer was captured");
   await ping.stop();
-  return Math.max(0, last.timestampMs - startedMs);
+  return Math.max(0, (ping.answersMs.at(-1) ?? 0) - startedMs);
 }
 
 /** Nothing new since it was last asked. */
