@@ -13,6 +13,7 @@ import {
   type Tally,
   type TestRun,
 } from "./test-process.ts";
+import { runInVm } from "./vm-stage.ts";
 
 type Stage = {
   readonly name: string;
@@ -28,6 +29,8 @@ const kinds = {
   e2e: { suffix: ".e2e.test.ts", timeoutMs: 60_000, isAlone: true },
 } as const;
 type Kind = keyof typeof kinds;
+/** For the guest of scripts/lab-vm alone. */
+const guestSuffix = ".vm.test.ts";
 
 const isColoured = process.stdout.isTTY && process.env["CI"] !== "true";
 const red = (text: string) => (isColoured ? `\u001b[31m${text}\u001b[0m` : text);
@@ -51,7 +54,7 @@ function add(left: Outcome, right: Outcome): Outcome {
 }
 
 function filesOf(kind: Kind, filters: readonly string[]): readonly string[] {
-  const others = [kinds.netns.suffix, kinds.e2e.suffix];
+  const others = [kinds.netns.suffix, kinds.e2e.suffix, guestSuffix];
   return [...new Glob("test/**/*.test.ts").scanSync(root)]
     .filter((file) => file.endsWith(kinds[kind].suffix))
     .filter((file) => kind !== "unit" || !others.some((suffix) => file.endsWith(suffix)))
@@ -120,12 +123,22 @@ function programStage(name: string, argv: readonly string[]): Stage {
   };
 }
 
+const vmStage: Stage = {
+  name: "vm",
+  run: async (filters) => {
+    const { reports: added, ...outcome } = await runInVm(filters);
+    reports.push(...added);
+    return outcome;
+  },
+};
+
 const stages: readonly Stage[] = [
   programStage("build", [join(root, "scripts/build")]),
   ...checks.map(({ name, argv }) => programStage(name, argv)),
   testStage("unit"),
   testStage("netns"),
   testStage("e2e"),
+  vmStage,
 ];
 
 /** Whether the tests that the requirements rest on are among those that have just run and passed. */
@@ -135,13 +148,18 @@ const evidence = programStage("evidence", [
   "--check",
 ]);
 
+const leaveOutVm = "--no-vm";
+
 /** Stages by name, then parts of file names. Files are tested against a fresh build, so that is always made. */
 function choose(args: readonly string[]): { chosen: readonly Stage[]; filters: readonly string[] } {
   const names = new Set(stages.map(({ name }) => name));
-  const filters = args.filter((arg) => !names.has(arg));
-  const asked = new Set(args.filter((arg) => names.has(arg)));
+  const words = args.filter((arg) => arg !== leaveOutVm);
+  const filters = words.filter((arg) => !names.has(arg));
+  const asked = new Set(words.filter((arg) => names.has(arg)));
   if (asked.size === 0 && filters.length > 0) for (const kind in kinds) asked.add(kind);
-  if (asked.size === 0) return { chosen: stages, filters };
+  const isLeftOut = ({ name }: Stage): boolean =>
+    name === vmStage.name && words.length < args.length;
+  if (asked.size === 0) return { chosen: stages.filter((each) => !isLeftOut(each)), filters };
   asked.add("build");
   return { chosen: stages.filter(({ name }) => asked.has(name)), filters };
 }
@@ -155,7 +173,7 @@ function summarise(rows: readonly Row[]): void {
     console.log(`${row.name.padEnd(12)}${seconds(row.elapsedMs).padStart(9)}  ${count(row)}`);
   }
   const { passed, failed } = rows.reduce<Outcome>(add, none);
-  const tested = rows.filter(({ name }) => name in kinds);
+  const tested = rows.filter(({ name }) => name in kinds || name === vmStage.name);
   const ranNothing = tested.length > 0 && tested.every((row) => row.passed + row.failed === 0);
   if (ranNothing) console.log("\nNo tests ran: that is a failure.");
   console.log(`\n${passed} passed, ${failed + (ranNothing ? 1 : 0)} failed`);

@@ -9,11 +9,11 @@ import {
   inner,
   isAnswered,
   keyOf,
-  loadRules,
   on,
   openTrio,
   outer,
   packetsOf,
+  setJudge,
   setTunnel,
   shown,
   tunnelPort,
@@ -50,24 +50,17 @@ async function overheard(act: () => void): Promise<readonly Uint8Array[]> {
   );
 }
 
-/** Counts what enters by the tunnel on b and on c, by what it is sent to. */
-const arrivals = (address: string): string =>
-  `table inet judge { counter seen {}
-     chain in { type filter hook input priority 0; iifname "tun0" ip daddr ${address} counter name seen } }\n`;
-
 if (isInPrivateNamespace(import.meta.path)) {
   beforeAll(openTrio);
   afterAll(closeTrio);
 
   test("a peer's packets are taken from its own addresses and from no other", () => {
     on("b", "/usr/bin/ip", "address", "add", "10.0.0.9/32", "dev", "tun0");
-    loadRules(
-      "a",
-      `table inet judge { counter own {}
-         counter foreign {}
-         chain in { type filter hook input priority 0; ip saddr 10.0.0.2 counter name own
-           ip saddr 10.0.0.9 counter name foreign } }\n`,
-    );
+    setJudge("a", {
+      hook: "input",
+      counters: ["own", "foreign"],
+      rules: ["ip saddr 10.0.0.2 counter name own", "ip saddr 10.0.0.9 counter name foreign"],
+    });
     expect(isAnswered("b", inner("a"))).toBe(true);
     const before = receivedFrom("b");
     expect(isAnswered("b", inner("a"), "10.0.0.9")).toBe(false);
@@ -75,7 +68,6 @@ if (isInPrivateNamespace(import.meta.path)) {
     expect(receivedFrom("b")).toBeGreaterThan(before);
     expect(packetsOf("a", "own")).toBeGreaterThan(0);
     expect(packetsOf("a", "foreign")).toBe(0);
-    on("a", "/usr/sbin/nft", "delete", "table", "inet", "judge");
   });
 
   test("nothing is sent to an address that no peer owns", () => {
@@ -109,7 +101,11 @@ if (isInPrivateNamespace(import.meta.path)) {
     const moved = "10.0.0.7/32";
     for (const name of ["b", "c"] as const) {
       on(name, "/usr/bin/ip", "address", "add", moved, "dev", "tun0");
-      loadRules(name, arrivals("10.0.0.7"));
+      setJudge(name, {
+        hook: "input",
+        counters: ["seen"],
+        rules: ['iifname "tun0" ip daddr 10.0.0.7 counter name seen'],
+      });
     }
     setTunnel("a", "peer", keyOf("b"), "allowed-ips", `${inner("b")}/32,${moved}`);
     expect(isAnswered("a", "10.0.0.7")).toBe(true);
@@ -145,18 +141,18 @@ if (isInPrivateNamespace(import.meta.path)) {
       "priority",
       "5279",
     );
-    loadRules(
-      "a",
-      `table inet judge { counter marked {}
-         counter bare {}
-         chain out { type filter hook output priority 0; oifname "eth0" meta mark ${mark} counter name marked
-           oifname "eth0" meta mark != ${mark} counter name bare } }\n`,
-    );
+    setJudge("a", {
+      hook: "output",
+      counters: ["marked", "bare"],
+      rules: [
+        `oifname "eth0" meta mark ${mark} counter name marked`,
+        `oifname "eth0" meta mark != ${mark} counter name bare`,
+      ],
+    });
     expect(isAnswered("a", "198.51.100.1")).toBe(true);
     expect(packetsOf("a", "marked")).toBeGreaterThan(0);
     expect(packetsOf("a", "bare")).toBe(0);
     on("a", "/usr/bin/ip", "rule", "delete", "priority", "5279");
-    on("a", "/usr/sbin/nft", "delete", "table", "inet", "judge");
     setTunnel("a", "fwmark", "0", "peer", keyOf("b"), "allowed-ips", `${inner("b")}/32`);
     setTunnel("a", "peer", keyOf("c"), "allowed-ips", `${inner("c")}/32`);
   });
@@ -167,14 +163,11 @@ if (isInPrivateNamespace(import.meta.path)) {
       return `10.${1 + (high >> 8)}.${high & 255}.${low}`;
     });
     const elements = [...others, inner("b")].join(",");
-    loadRules(
-      "a",
-      `table inet judge { set sources { type ipv4_addr
-           elements = { ${elements} } }
-         chain in { type filter hook input priority 0; iifname != "tun0" accept
-           ip saddr @sources accept
-           drop } }\n`,
-    );
+    setJudge("a", {
+      hook: "input",
+      sets: [`set sources { type ipv4_addr; elements = { ${elements} }; }`],
+      rules: ['iifname != "tun0" accept', "ip saddr @sources accept", "drop"],
+    });
     expect([isAnswered("b", inner("a")), isAnswered("c", inner("a"))]).toEqual([true, false]);
     const change = (verb: string, name: "b" | "c"): void =>
       void on(

@@ -84,10 +84,25 @@ export function shown(name: Name, column: "endpoints" | "allowed-ips" | "transfe
   );
 }
 
-/** Loads rules on one of the three. */
-export function loadRules(name: Name, text: string): void {
-  const file = `/run/rules-${name}.nft`;
-  writeFileSync(file, text);
+export type Judge = {
+  readonly hook: "input" | "output";
+  /** Named counters for the rules. */
+  readonly counters?: readonly string[];
+  /** Named sets, as nft(8) spells them. */
+  readonly sets?: readonly string[];
+  readonly rules: readonly string[];
+};
+
+/** Replaces the one table `judge` on one of the three. */
+export function setJudge(name: Name, { hook, counters = [], sets = [], rules }: Judge): void {
+  const lines = [
+    ...["table inet judge", "delete table inet judge", "table inet judge {"],
+    ...counters.map((each) => `counter ${each} { }`),
+    ...sets,
+    ...["chain judged {", `type filter hook ${hook} priority 0`, ...rules, "}", "}", ""],
+  ];
+  const file = `/run/judge-${name}.nft`;
+  writeFileSync(file, lines.join("\n"));
   on(name, "/usr/sbin/nft", "-f", file);
 }
 
