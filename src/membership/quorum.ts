@@ -7,23 +7,30 @@ import type { QuorumRejection } from "./rejection.ts";
 import { activeApprovers, type State } from "./state.ts";
 import type { Operation } from "./update.ts";
 
-/**
- * Whether an operation decides who decides: who may sign, how many it takes, whose maps are believed.
- * Such a change needs the old quorum and the new one, and an owner among the old.
- */
-export function changesAuthority({ kind }: Operation): boolean {
-  switch (kind) {
-    case "add_approver":
-    case "rotate_approver":
-    case "revoke_approver":
-    case "set_threshold":
-    case "add_control_key":
-    case "revoke_control_key":
-      return true;
-    default:
-      return false;
-  }
-}
+/** Who may sign, how many it takes, whose maps are believed: a new kind does not compile undecided. */
+const decidesWhoDecides: Readonly<Record<Operation["kind"], boolean>> = {
+  add_node: false,
+  remove_node: false,
+  revoke_node: false,
+  restore_node: false,
+  quarantine_node: false,
+  rename_node: false,
+  retag_node: false,
+  reown_node: false,
+  rotate_node_key: false,
+  add_approver: true,
+  rotate_approver: true,
+  revoke_approver: true,
+  set_threshold: true,
+  add_control_key: true,
+  revoke_control_key: true,
+  add_relay_key: false,
+  revoke_relay_key: false,
+  pin_policy: false,
+};
+
+/** Whether an operation needs the old quorum and the new one, and an owner among the old. */
+export const changesAuthority = ({ kind }: Operation): boolean => decidesWhoDecides[kind];
 
 /** The key that an operation makes an approver's. It has to sign too: it is somebody's, then. */
 export function newcomerOf(operation: Operation): SigningKey | null {

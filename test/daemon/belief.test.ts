@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { Belief } from "../../src/daemon/belief.ts";
 import { Fault } from "../../src/base/fault.ts";
-import { codeOf, idOf, Ledger, nowS } from "../support/world.ts";
+import { codeOf, idOf, Ledger, nowS, signerOf } from "../support/world.ts";
 import { enrollmentOf, HandClock, mapText, openDirectory, openState } from "./world.ts";
 
 const holdMs = 3_600_000;
@@ -42,6 +42,27 @@ test("what was believed is believed again after a restart, and no longer than be
   expect(again.view?.advertisements.has(idOf("peer"))).toBe(true);
   expect(again.leaseMs()).toBe(holdMs - 600_000);
   expect(belief.leaseMs()).toBe(holdMs - 600_000);
+});
+
+test("whose count a generation is outlives a restart, so that the quorum can end a stolen key's", () => {
+  using directory = openDirectory();
+  const { belief, clock } = joined(directory.path);
+  belief.receive(mapText(ledger, "me", ["peer"], { generation: 2 ** 48 }));
+  const { publicKey: key } = signerOf("control");
+  const { publicKey: other } = signerOf("control-2");
+  const grown = new Ledger()
+    .admit("me")
+    .admit("peer")
+    .decide({ kind: "add_control_key", key: other });
+
+  const bound = reopened(directory.path, clock);
+  expect(bound.view).toMatchObject({ generation: 2 ** 48, signers: [key] });
+  const early = mapText(grown, "me", [], { generation: 2 }, ["control-2"]);
+  expect(codeOf(bound.receive(early))).toBe("map_older");
+  grown.decide({ kind: "revoke_control_key", key });
+  const freeing = mapText(grown, "me", [], { generation: 2 }, ["control-2"]);
+  expect(codeOf(bound.receive(freeing))).toBe("accepted");
+  expect(reopened(directory.path, clock).view).toMatchObject({ generation: 2, signers: [other] });
 });
 
 test("a node that has heard no map yet is held for no time at all", () => {

@@ -83,6 +83,7 @@ export function mapText(
   audience: string,
   advertisers: readonly string[],
   changes: Partial<MapPayload> = {},
+  by: readonly string[] = ["control"],
 ): string {
   const { state, root } = ledger.membership;
   const map: MapPayload = {
@@ -97,5 +98,5 @@ export function mapText(
     presence: [],
     ...changes,
   };
-  return JSON.stringify(sealEnvelope(mapType, map, [signerOf("control")]));
+  return JSON.stringify(sealEnvelope(mapType, map, by.map(signerOf)));
 }

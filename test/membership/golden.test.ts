@@ -1,13 +1,14 @@
 /** The very bytes that are signed and hashed, and what they hash to. Nothing here may ever change. */
 import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
+import * as v from "valibot";
 import { decodeBase64, decodeUtf8, encodeHex } from "../../src/base/bytes.ts";
 import { encodeCanonical } from "../../src/crypto/canonical.ts";
 import { preAuthEncoding } from "../../src/crypto/envelope.ts";
 import { hashOf } from "../../src/crypto/hash.ts";
 import { ipv6RangeOf } from "../../src/membership/addresses.ts";
 import { nodeIdOf } from "../../src/membership/membership.ts";
-import { genesisType, updateType } from "../../src/membership/update.ts";
+import { genesisType, Operation, updateType } from "../../src/membership/update.ts";
 import { idOf, Ledger, network, signerOf } from "../support/world.ts";
 
 const ledger = new Ledger().admit("web", { tags: ["prod", "www"] });
@@ -136,4 +137,71 @@ test("the IPv6 range begins with 40 bits of the network's hash", () => {
   const hash = encodeHex(hashOf("rustynet/ula/v1", Uint8Array.fromHex(network)));
   const [a, b, c] = [hash.slice(0, 2), hash.slice(2, 6), hash.slice(6, 10)];
   expect(ipv6RangeOf(network) as string).toBe(`fd${a}:${b}:${c}::/48`);
+});
+
+test("once a key was given up, the root hashes the tree of such keys too", () => {
+  const key = signerOf("web-2").publicKey;
+  const { state, root } = new Ledger()
+    .admit("web", { tags: ["prod", "www"] })
+    .decide({ kind: "rotate_node_key", node: idOf("web"), key }).membership;
+  const record = node.replace(signerOf("web").publicKey, key);
+  const tree = sha256(`rustynet/membership-node/v1\0${record}`);
+  const leaf = createHash("sha256").update("rustynet/retired-key/v1\0");
+  const retired = leaf.update(signerOf("web").publicKey, "hex").digest("hex");
+  const text = summary(2, tree).replace('"threshold"', `"retired":"${retired}","threshold"`);
+  expect(root as string).toBe(sha256(`rustynet/membership-state/v1\0${text}`));
+  expect(root as string).toBe("7015fbfc4ad98417d714027db54f9b2e15877d8a7fcdba669b3463927a79afd8");
+  expect(state.nodes.get(idOf("web"))?.key).toBe(key);
+});
+
+const signed = new Ledger();
+const other = signerOf("other").publicKey;
+const person = '"name":"carol","role":"guardian"';
+const operations = [
+  [{ kind: "remove_node", node: idOf("web") }, `{"kind":"remove_node","node":"${idOf("web")}"}`],
+  [{ kind: "restore_node", node: idOf("web") }, `{"kind":"restore_node","node":"${idOf("web")}"}`],
+  [
+    { kind: "quarantine_node", node: idOf("web") },
+    `{"kind":"quarantine_node","node":"${idOf("web")}"}`,
+  ],
+  [
+    { kind: "retag_node", node: idOf("web"), tags: ["prod"] },
+    `{"kind":"retag_node","node":"${idOf("web")}","tags":["prod"]}`,
+  ],
+  [
+    { kind: "reown_node", node: idOf("web"), owner: "bob" },
+    `{"kind":"reown_node","node":"${idOf("web")}","owner":"bob"}`,
+  ],
+  [
+    { kind: "rotate_node_key", node: idOf("web"), key: other },
+    `{"key":"${other}","kind":"rotate_node_key","node":"${idOf("web")}"}`,
+  ],
+  [
+    { kind: "add_approver", approver: { key: other, name: "carol", role: "guardian" } },
+    `{"approver":{"key":"${other}",${person}},"kind":"add_approver"}`,
+  ],
+  [
+    { kind: "rotate_approver", approver: signerOf("approver").publicKey, key: other },
+    `{"approver":"${signerOf("approver").publicKey}","key":"${other}","kind":"rotate_approver"}`,
+  ],
+  [
+    { kind: "revoke_approver", approver: other },
+    `{"approver":"${other}","kind":"revoke_approver"}`,
+  ],
+  [{ kind: "set_threshold", threshold: 2 }, '{"kind":"set_threshold","threshold":2}'],
+  [{ kind: "add_control_key", key: other }, `{"key":"${other}","kind":"add_control_key"}`],
+  [{ kind: "revoke_control_key", key: other }, `{"key":"${other}","kind":"revoke_control_key"}`],
+  [{ kind: "add_relay_key", key: other }, `{"key":"${other}","kind":"add_relay_key"}`],
+  [{ kind: "revoke_relay_key", key: other }, `{"key":"${other}","kind":"revoke_relay_key"}`],
+  [
+    { kind: "pin_policy", policy: { kind: "document", hash: "ab".repeat(32) } },
+    `{"kind":"pin_policy","policy":{"hash":"${"ab".repeat(32)}","kind":"document"}}`,
+  ],
+] as const;
+
+const spelled = operations.map(([operation, bytes]) => [operation.kind, operation, bytes] as const);
+
+test.each(spelled)("%s is signed as these bytes", (_kind, operation, bytes) => {
+  const entry = signed.draft(v.parse(Operation, operation));
+  expect(payloadOf(entry.envelope.payload)).toContain(`"operation":${bytes},`);
 });

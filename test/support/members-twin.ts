@@ -1,4 +1,5 @@
 /** members-twin: what the reducer decides, as plain lists that are searched from end to end. */
+import { unreachable } from "../../src/base/assert.ts";
 import type { Genesis, Node, PolicyPin } from "../../src/membership/state.ts";
 import type { Operation } from "../../src/membership/update.ts";
 import type { SigningKey } from "../../src/model/keys.ts";
@@ -27,6 +28,12 @@ export function isInside(cidr: string, address: string): boolean {
 }
 
 type Approvers = Genesis["approvers"];
+type OfNode = Extract<Operation, { node: string }>;
+type OfApprovers = Extract<
+  Operation,
+  { kind: "add_approver" | "rotate_approver" | "revoke_approver" | "set_threshold" }
+>;
+type OfAuthorities = Exclude<Operation, { kind: "add_node" } | OfNode | OfApprovers>;
 
 /** The network as plain lists, in the order in which things came. */
 export class MembersTwin {
@@ -61,7 +68,7 @@ export class MembersTwin {
   #refuse(operation: Operation): string | null {
     if (operation.kind === "add_node") return this.#refuseNode(operation.node);
     if ("node" in operation) return this.#refuseChange(operation);
-    if (operation.kind.endsWith("approver") || operation.kind === "set_threshold")
+    if ("approver" in operation || operation.kind === "set_threshold")
       return this.#refuseApprovers(operation);
     return this.#refuseAuthorities(operation);
   }
@@ -78,7 +85,7 @@ export class MembersTwin {
     return this.#refuseKey(node.key);
   }
 
-  #refuseChange(operation: Extract<Operation, { node: string }>): string | null {
+  #refuseChange(operation: OfNode): string | null {
     const node = this.nodes.find(({ id }) => id === operation.node);
     if (node === undefined) return "not_a_member";
     const { status } = node;
@@ -93,12 +100,12 @@ export class MembersTwin {
     if (operation.kind === "rename_node" && this.#isNamed(operation.name)) return "name_in_use";
     if (operation.kind === "rotate_node_key") return this.#refuseKey(operation.key);
     const isSame =
-      (operation.kind === "retag_node" && `${operation.tags}` === `${node.tags}`) ||
+      (operation.kind === "retag_node" && operation.tags.join() === node.tags.join()) ||
       (operation.kind === "reown_node" && operation.owner === node.owner);
     return isSame ? "nothing_changes" : null;
   }
 
-  #refuseApprovers(operation: Operation): string | null {
+  #refuseApprovers(operation: OfApprovers): string | null {
     const active = this.approvers.filter(({ status }) => status === "active");
     if (operation.kind === "add_approver") {
       if (active.length === 64) return "too_many_approvers";
@@ -121,7 +128,7 @@ export class MembersTwin {
     return rest.every(({ role }) => role === "guardian") ? "owner_missing" : null;
   }
 
-  #refuseAuthorities(operation: Operation): string | null {
+  #refuseAuthorities(operation: OfAuthorities): string | null {
     switch (operation.kind) {
       case "add_control_key":
         return this.control.length === 16 ? "too_many_authorities" : this.#refuseKey(operation.key);
@@ -135,7 +142,7 @@ export class MembersTwin {
       case "pin_policy":
         return Bun.deepEquals(operation.policy, this.policy) ? "nothing_changes" : null;
       default:
-        throw new Error(`${operation.kind} is about something else`);
+        return unreachable(operation);
     }
   }
 
@@ -164,7 +171,7 @@ export class MembersTwin {
     } else this.#applyToNetwork(operation);
   }
 
-  #applyToNetwork(operation: Operation): void {
+  #applyToNetwork(operation: OfApprovers | OfAuthorities): void {
     const revoke = (gone: string): Approvers =>
       this.approvers.map((one) => (one.key === gone ? { ...one, status: "revoked" } : one));
     switch (operation.kind) {
@@ -196,11 +203,14 @@ export class MembersTwin {
         this.control = this.control.filter((key) => key !== operation.key);
         this.relays = this.relays.filter((key) => key !== operation.key);
         this.retired = [...this.retired, operation.key];
+        return;
+      default:
+        unreachable(operation);
     }
   }
 }
 
-function changeOf(operation: Extract<Operation, { node: string }>): Partial<Node> {
+function changeOf(operation: OfNode): Partial<Node> {
   switch (operation.kind) {
     case "revoke_node":
       return { status: "revoked" };
@@ -216,7 +226,9 @@ function changeOf(operation: Extract<Operation, { node: string }>): Partial<Node
       return { owner: operation.owner };
     case "rotate_node_key":
       return { key: operation.key };
-    default:
+    case "remove_node":
       return {};
+    default:
+      return unreachable(operation);
   }
 }
