@@ -11,6 +11,7 @@ import type { Belief } from "./belief.ts";
 import type { ControlClient, OpenControlClient } from "./control-client.ts";
 import { ControlLink, type LinkState } from "./control-link.ts";
 import { findingOf } from "./failure.ts";
+import { findingOfMap } from "./map-refusal.ts";
 import type { Enrollment, NodeKeys } from "./node-state.ts";
 
 export type FollowingParts = {
@@ -118,11 +119,7 @@ export class Following {
     }
     if (!received.ok) {
       log.warning("map_rejected", { code: received.error.code });
-      return {
-        code: "map_rejected",
-        message: `a map from the control server was not believed: ${JSON.stringify(received.error)}`,
-        remedy: "the last verified state stays in force; look at the control server",
-      };
+      return findingOfMap(received.error);
     }
     for (const node of received.value.impostors) log.warning("impostor", { node });
     await onBelief();

@@ -37,7 +37,10 @@ export const Map = v.strictObject({
   network: NetworkId,
   /** The one node that this map is for: it is no use to anybody else. */
   audience: NodeId,
-  /** Grows with every change of what control has to tell; the same when nothing changed. */
+  /**
+   * Grows with every change of what control has to tell; the same when nothing changed. The word of
+   * the keys that sign it, and void once none of them is a control key (protocol.md section 7.4).
+   */
   generation: Counter,
   signedAt: UnixS,
   /** What the receiver must hold for this map to be complete. */
