@@ -1,5 +1,6 @@
 /** map-refusal says to people why a map was not believed, and what to do about it. */
 import { explain } from "../membership/explain.ts";
+import type { Rejection } from "../membership/rejection.ts";
 import type { Finding } from "../wire/local-api.ts";
 import type { MapRefusal } from "./belief.ts";
 
@@ -16,24 +17,20 @@ export function findingOfMap(refusal: MapRefusal): Finding {
 const look = "look at the control server";
 
 function explained(refusal: MapRefusal): readonly [words: string, remedy: string] {
-  switch (refusal.code) {
-    case "entry_refused": {
-      const { message, remedy } = explain(refusal.why);
-      return [message, remedy];
-    }
-    case "envelope_refused":
-    case "payload_unknown": {
-      const { message, remedy } = explain(refusal);
-      return [message, remedy];
-    }
-    case "map_older":
-      return [
-        "it counts lower than one that was believed before",
-        "if the control key may be stolen, name another and revoke it; if the server was restored from a backup, too",
-      ];
-    case "control_key_unknown":
-      return ["the network does not name the key that signed it as a control key", look];
-    default:
-      return [refusal.code, look];
-  }
+  const { code } = refusal;
+  if (code === "entry_refused") return inside(refusal.why);
+  if (code === "envelope_refused" || code === "payload_unknown") return inside(refusal);
+  if (code === "map_older") return ["it counts lower than one that was believed before", recount];
+  if (code === "control_key_unknown")
+    return ["the network does not name the key that signed it as a control key", look];
+  return [code, look];
+}
+
+const recount =
+  "if the control key may be stolen, or the server was restored from a backup, " +
+  "name another control key and revoke this one";
+
+function inside(rejection: Rejection): readonly [words: string, remedy: string] {
+  const { message, remedy } = explain(rejection);
+  return [message, remedy];
 }

@@ -85,3 +85,16 @@ test("what a silenced node said is gone from the disk too, and restored it may s
   expect(await codeOf(node.advertise())).toBe("accepted");
   expect(network.lastEpochFor(node.id)).toBe(network.state.epoch);
 });
+
+test("a node that was expelled and restored is told the whole log again", async () => {
+  const node = await harness.join("zeta");
+  await decide({ kind: "revoke_node", node: node.id });
+  const { network } = harness.running.control;
+  const expelledAt = network.state.epoch;
+  await harness.join("eta");
+  expect(network.lastEpochFor(node.id)).toBe(expelledAt);
+  await decide({ kind: "restore_node", node: node.id });
+  expect(network.lastEpochFor(node.id)).toBe(network.state.epoch);
+  await decide({ kind: "remove_node", node: node.id });
+  expect(network.lastEpochFor(node.id)).toBe(network.state.epoch);
+});

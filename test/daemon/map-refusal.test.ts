@@ -16,7 +16,7 @@ test.each<[what: string, refusal: MapRefusal, remedy: string]>([
     },
     "upgrade",
   ],
-  ["a lower count", { code: "map_older", generation: 1, held: 2 ** 48 }, "revoke it"],
+  ["a lower count", { code: "map_older", generation: 1, held: 2 ** 48 }, "revoke this one"],
   ["no envelope", { code: "not_an_envelope" }, "look at the control server"],
 ])("%s", (_what, refusal, remedy) => {
   const finding = findingOfMap(refusal);
