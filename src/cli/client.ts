@@ -16,6 +16,8 @@ import {
 import type { Arguments } from "./command.ts";
 
 const answerMaxMs = 10_000;
+/** The audit of a large network is the largest answer: some 200 letters for each record. */
+const answerMaxLength = 128 << 20;
 
 export type DaemonClient = <N extends LocalCallName>(
   name: N,
@@ -129,15 +131,34 @@ async function reach(
       unix: socket,
       method: method.toUpperCase(),
       signal: AbortSignal.timeout(timeoutMs),
+      // A redirection would carry the token from this socket to wherever it says.
+      redirect: "error",
       ...(method === "get"
         ? {}
         : { body: JSON.stringify(input), headers: { "content-type": "application/json" } }),
     });
-    return { status: response.status, body: decodeJson(await response.text()) };
+    return { status: response.status, body: decodeJson(await readText(server, response)) };
   } catch (cause) {
+    if (cause instanceof Fault) throw cause;
     throw unreachableFault(server, socket, timeoutMs, cause);
   }
 }
+
+/** Reads no further than an answer can be. */
+async function readText(server: Server, response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > answerMaxLength) throw endless(server);
+  }
+  return text + decoder.decode();
+}
+
+const endless = (server: Server): Fault =>
+  new Fault("unavailable", `${server.name} gives an answer without an end`, {
+    remedy: `systemctl restart ${server.unit}; journalctl -u ${server.unit} says what it did`,
+  });
 
 const Query = v.record(v.string(), v.string());
 

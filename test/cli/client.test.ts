@@ -99,3 +99,37 @@ test("a path too long for a socket is refused in words", async () => {
   expect(said.exit).toBe(75);
   expect(said.err).toStartWith("rustynet: ");
 });
+
+test("what is asked over the socket goes nowhere else, wherever the answer points", async () => {
+  using stage = new Stage();
+  const heard: string[] = [];
+  const hear = async (request: Request) => {
+    heard.push(await request.text());
+    return Response.json({});
+  };
+  const elsewhere = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: hear });
+  const location = `http://127.0.0.1:${elsewhere.port}/`;
+  const point = () => new Response(null, { status: 307, headers: { location } });
+  const listener = Bun.serve({ unix: stage.socket, fetch: point });
+  const { exit } = await stage.run(["logout"]);
+  void listener.stop(true);
+  void elsewhere.stop(true);
+  expect({ exit, heard }).toEqual({ exit: 75, heard: [] });
+});
+
+test("an answer without an end is not read to the end of the memory", async () => {
+  using stage = new Stage();
+  const chunk = new Uint8Array(1 << 20).fill(0x20);
+  let sentBytes = 0;
+  const pull = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+    sentBytes += chunk.length;
+    controller.enqueue(chunk);
+  };
+  const endless = () => new Response(new ReadableStream({ pull }));
+  const listener = Bun.serve({ unix: stage.socket, fetch: endless });
+  const { exit, err } = await stage.run(daemon);
+  void listener.stop(true);
+  expect(exit).toBe(75);
+  expect(err).toContain("gives an answer without an end");
+  expect(sentBytes).toBeLessThan(512 << 20);
+});
