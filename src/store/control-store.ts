@@ -3,6 +3,7 @@
  * on disk before it returns, and what follows in memory only after that.
  */
 import { Database, SQLiteError } from "bun:sqlite";
+import { existsSync } from "node:fs";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import * as v from "valibot";
 import { Fault } from "../base/fault.ts";
@@ -43,9 +44,24 @@ export async function openControlStore(path: string): Promise<ControlStore> {
       remedy: "make a network first: rustynet control init",
     });
   }
+  finishCheckpoint(path);
   await refuseCutOff(path);
   // An empty database is not one that was just made, but one that lost what it held.
   return openDatabase(path, { readwrite: true }, 1);
+}
+
+/**
+ * A checkpoint writes the header before the pages that make the file longer. Where the program died in
+ * between, the file looks cut off, and all that is missing is in the write-ahead log still.
+ */
+function finishCheckpoint(path: string): void {
+  if (!existsSync(`${path}-wal`)) return;
+  try {
+    using client = new Database(path, { readwrite: true });
+    client.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch (error) {
+    throw faultOf(error, path);
+  }
 }
 
 /**

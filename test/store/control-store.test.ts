@@ -1,7 +1,15 @@
 /** control-store: what is committed is there, what is not is not, and damage is seen at the start. */
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -11,7 +19,7 @@ import { foundNetwork } from "../../src/control/founding.ts";
 import { loadNetwork } from "../../src/control/network.ts";
 import { insertAudit, listAudit } from "../../src/store/control-store-audit.ts";
 import { insertCredential, useCredential } from "../../src/store/control-store-credentials.ts";
-import { growGeneration, readCounter } from "../../src/store/control-store-network.ts";
+import { growGeneration, listEntries, readCounter } from "../../src/store/control-store-network.ts";
 import { forgetNonces, spendNonce } from "../../src/store/control-store-nonces.ts";
 import {
   type ControlStore,
@@ -129,6 +137,34 @@ test("a database that was cut off anywhere is refused", async () => {
     expect([part, await codeOf(() => openControlStore(path))]).toEqual([part, "store_corrupt"]);
   }
 });
+
+test("a program that died while it moved its log into the database loses nothing", async () => {
+  await foundNetwork(path, founding, nowS, random);
+  const client = new Database(path);
+  client.run("PRAGMA wal_autocheckpoint = 0");
+  client.run("CREATE TABLE ballast (text TEXT)");
+  for (let i = 0; i < 50; i++) client.run("INSERT INTO ballast VALUES (?)", ["x".repeat(4_000)]);
+  const copy = join(directory, "died.db");
+  copyFileSync(path, copy);
+  copyFileSync(`${path}-wal`, `${copy}-wal`);
+  client.close();
+  writeFirstPage(copy);
+  const store = await openControlStore(copy);
+  expect((await store.transact(listEntries)).length).toBe(1);
+  await store.close();
+  const kept = new Database(copy).query("SELECT count(*) AS rows FROM ballast").get();
+  expect(kept).toEqual({ rows: 50 });
+});
+
+/** What a checkpoint does first: the newest page 1 (sqlite.org/fileformat2, section 4.1). */
+function writeFirstPage(database: string): void {
+  const log = readFileSync(`${database}-wal`);
+  const pageSize = log.readUInt32BE(8);
+  const file = openSync(database, "r+");
+  for (let at = 32; at + 24 + pageSize <= log.length; at += 24 + pageSize)
+    if (log.readUInt32BE(at) === 1) writeSync(file, log, at + 24, pageSize, 0);
+  closeSync(file);
+}
 
 test("the log leads from its genesis to where it says, or the start is refused", async () => {
   const load = async () => {
