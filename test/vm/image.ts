@@ -12,7 +12,7 @@ const root = resolve(import.meta.dir, "../..");
 export const guestRoot = "rustynet";
 
 /** Changes with what `baseOf` does, so that a base of an earlier kind is not taken for one of this. */
-const baseKind = "2";
+const baseKind = "3";
 const merged = /^(?:bin|sbin|lib|lib64)(?=\/|$)/;
 const left =
   /^(?:usr\/share(?!\/terminfo)|usr\/lib\/x86_64-linux-gnu\/(?:perl|gconv|libperl)|usr\/include|boot|var\/cache)/;
@@ -55,6 +55,8 @@ function writeBase(path: string, system: string, kernel: string): void {
     cpio.addFolder(`usr/${name}`);
     cpio.addLink(name, `usr/${name}`);
   }
+  cpio.addLink("var/run", "/run");
+  cpio.addLink("var/lock", "/run/lock");
   const place = (at: string): string | null => {
     const target = at.replace(merged, (folder) => `usr/${folder}`);
     return left.test(target) ? null : target;
@@ -67,8 +69,6 @@ function writeBase(path: string, system: string, kernel: string): void {
   );
   cpio.addFileOf("usr/bin/bun", process.execPath);
   // What the packages' own scripts would have made.
-  cpio.addLink("var/run", "/run");
-  cpio.addLink("var/lock", "/run/lock");
   cpio.addLink("usr/bin/awk", "mawk");
   cpio.addFile("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/bin/sh\n");
   cpio.addFile("etc/group", "root:x:0:\nnogroup:x:65534:\n");

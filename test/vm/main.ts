@@ -1,13 +1,13 @@
 /** main is scripts/lab-vm: it makes the image, boots it, shows what happens, and keeps what came out. */
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import * as v from "valibot";
 import { output, ProgramFailed, run } from "../../scripts/run.ts";
 import { Fault } from "../../src/base/fault.ts";
+import { parseEvent, showConsole } from "./hearing.ts";
 import { baseOf, writeImage } from "./image.ts";
 import { bringPackages } from "./packages.ts";
-import { GuestEvent, type Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import { boot, bootOnTerminal, type Guest } from "./qemu.ts";
 import { filesOf, groupNames } from "./suites.ts";
 import { Tally } from "./tally.ts";
@@ -15,7 +15,6 @@ import { Tally } from "./tally.ts";
 const root = resolve(import.meta.dir, "../..");
 const out = join(root, "artifacts/vm");
 const home = join(root, ".tools/vm");
-const consoleLinesShown = 40;
 const processesMax = 2;
 
 const deadlineOf = (files: readonly string[]): number => 1_000 * (180 + 240 * files.length);
@@ -54,25 +53,10 @@ async function runSuites(files: readonly string[], guest: Guest): Promise<boolea
   await unpackResults(guest);
   if (ending === "late") tally.fail(`the guest hung: it was ended after ${deadlineMs / 1_000} s`);
   else if (!tally.isDone) tally.fail("the guest ended before it had run everything");
-  if (!tally.isDone) showConsole(guest);
+  if (!tally.isDone) showConsole(guest.console);
   await Bun.write(join(out, "summary.json"), `${JSON.stringify(tally.summary, null, 2)}\n`);
   console.log(`  ${tally.text}; all that came out is in ${relative(root, out)}/`);
   return tally.summary.failed === 0;
-}
-
-function parseEvent(line: string): GuestEvent | null {
-  try {
-    return v.parse(GuestEvent, JSON.parse(line));
-  } catch {
-    console.log(`  the guest said what is no event: ${line.slice(0, 200)}`);
-    return null;
-  }
-}
-
-function showConsole({ console: path }: Guest): void {
-  const lines = readFileSync(path, "utf8").trimEnd().split("\n");
-  console.log(`  the end of its console, ${relative(root, path)}:`);
-  for (const line of lines.slice(-consoleLinesShown)) console.log(`    ${line.trimEnd()}`);
 }
 
 async function main(words: readonly string[], isRenewing: boolean): Promise<number> {

@@ -10,6 +10,8 @@ export type Guest = {
   readonly console: string;
   /** A tar archive, of which a guest that was ended leaves nothing or a part. */
   readonly results: string;
+  /** The first one is its root. They stay as they are: what it writes is lost when it ends. */
+  readonly disks?: readonly string[];
 };
 
 const program = "/usr/bin/qemu-system-x86_64";
@@ -19,16 +21,26 @@ const memoryMib = 2_048;
 function machineArgv(guest: Guest, commandLine: string): readonly string[] {
   return [
     ...[program, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", `${memoryMib}M`],
-    ...["-nodefaults", "-display", "none", "-no-reboot", "-kernel", guest.kernel],
+    ...["-nodefaults", "-display", "none", "-kernel", guest.kernel],
     ...["-initrd", guest.image, "-append", commandLine],
     ...["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"],
     ...["-chardev", `file,id=results,path=${guest.results}`],
     ...["-device", "virtserialport,chardev=results,name=results"],
+    ...diskArgv(guest.disks ?? []),
   ];
+}
+
+/** A guest without a disk has nothing to come back to: where it would reboot, it ends. */
+function diskArgv(disks: readonly string[]): readonly string[] {
+  if (disks.length === 0) return ["-no-reboot"];
+  return disks.flatMap((path) => ["-drive", `file=${path},format=raw,if=virtio,snapshot=on`]);
 }
 
 // A guest whose kernel has failed reboots, which here means that it ends.
 const kernelWords = "console=ttyS0 quiet panic=-1 oops=panic";
+// One that comes back would do so without end: it stays, and its time runs out.
+const kernelWordsOfDisk =
+  "console=ttyS0 quiet panic=0 root=/dev/vda rw fsck.mode=skip net.ifnames=0";
 
 /** How the guest ended. */
 export type Ending = "by itself" | "late";
@@ -41,7 +53,7 @@ export async function boot(
 ): Promise<Ending> {
   const child = Bun.spawn(
     [
-      ...machineArgv(guest, kernelWords),
+      ...machineArgv(guest, guest.disks === undefined ? kernelWords : kernelWordsOfDisk),
       ...["-serial", `file:${guest.console}`, "-chardev", "stdio,id=events,signal=off"],
       ...["-device", "virtserialport,chardev=events,name=events"],
     ],

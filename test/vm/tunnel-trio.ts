@@ -8,7 +8,6 @@
 import { writeFileSync } from "node:fs";
 import { tunnelKeyOf } from "../../src/backend/wireguard/tunnel-key.ts";
 import { Secret } from "../../src/base/secret.ts";
-import { pace } from "../support/pace.ts";
 import { run } from "../support/private-namespace.ts";
 
 export type Name = "a" | "b" | "c";
@@ -72,7 +71,7 @@ export function closeTrio(): void {
 
 /** Whether a ping is answered. */
 export function isAnswered(from: Name, to: string, source: string = inner(from)): boolean {
-  const argv = ["/usr/bin/ping", "-n", "-c", "1", "-W", String(pace), "-I", source, to];
+  const argv = ["/usr/bin/ping", "-n", "-c", "1", "-W", "3", "-I", source, to];
   return Bun.spawnSync(["/usr/bin/ip", "netns", "exec", from, ...argv], { env: {} }).exitCode === 0;
 }
 
