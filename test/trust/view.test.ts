@@ -220,7 +220,7 @@ test("a map with nothing but mistakes is refused in few words", () => {
   const map = mailbox.map("alice");
   const mistakes = Array.from({ length: 300_000 }, () => 1);
   for (const wrong of [{ entries: mistakes }, { network: "x".repeat(700_000) }]) {
-    const envelope = sealMap({ ...map, ...wrong } as unknown as typeof map);
+    const envelope = sealMap({ ...map, ...wrong });
     const received = receiveMap(newcomer("alice", mailbox.ledger), envelope, nowS);
     expect(codeOf(received)).toBe("payload_unknown");
     expect(JSON.stringify(received).length).toBeLessThan(500);
