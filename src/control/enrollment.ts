@@ -73,6 +73,9 @@ function admit(decision: LimiterDecision): void {
 
 /** Reads the request and refuses what its sender did not sign, for us, now. */
 function openRequest(control: Control, envelope: Input<"enroll">["request"]): EnrollmentRequest {
+  // Before the arithmetic: 64 signatures cost as much as 64 requests, and anybody may send them.
+  if (envelope.signatures.length !== 1)
+    throw new Fault("signature_invalid", "the request has more signatures than that of its key");
   const opened = openEnvelope(envelope, enrollmentType);
   if (!opened.ok)
     throw new Fault("signature_invalid", `the enrollment request: ${opened.error.code}`);
@@ -124,7 +127,7 @@ async function admitNode(
   const id = nodeIdOf(request.key);
   const node = nodeFor(control.network.state, id, request, credential);
   const detail = JSON.stringify({ name: node.name, owner: node.owner, credential: credential.id });
-  const reason = { actor: `credential:${credential.id}`, event: "node_admitted", detail };
+  const reason = { actor: `credential:${credential.id}`, event: "node_admitted", detail } as const;
   await commitOperation(control, transaction, { kind: "add_node", node }, reason);
   await insertAdmission(transaction, id, credential.id, control.clock.nowS());
   return id;

@@ -6,6 +6,7 @@ import { keygen } from "../../src/crypto/ed25519.ts";
 import { sealEnvelope } from "../../src/crypto/envelope.ts";
 import { append, found, nodeIdOf } from "../../src/membership/membership.ts";
 import { NetworkId } from "../../src/model/ids.ts";
+import { SigningKey } from "../../src/model/keys.ts";
 import { NodeName, Tag } from "../../src/model/names.ts";
 import { credentialIdOf } from "../../src/store/control-store-credentials.ts";
 import { enrollmentType } from "../../src/wire/enrollment.ts";
@@ -29,6 +30,12 @@ async function codeOf(attempt: Promise<unknown>): Promise<string> {
     throw error;
   }
 }
+
+const messageOf = (attempt: Promise<unknown>): Promise<string> =>
+  attempt.then(
+    () => "accepted",
+    (error: unknown) => (error instanceof Fault ? error.message : String(error)),
+  );
 
 test("a machine with a token gets a log that leads to its own admission", async () => {
   const node = stranger();
@@ -154,6 +161,19 @@ test.each([-91, 95])("a request from a clock %d seconds off is refused as such",
   const issuedAt = harness.clock.nowS() + offS;
   const enrollment = node.enrollment(await harness.token(), "node", { issuedAt });
   expect(await codeOf(node.client().enroll(enrollment))).toBe("clock_skew");
+});
+
+test("a request that many keys signed is refused before any of them is looked at", async () => {
+  const token = await harness.token();
+  const node = stranger();
+  const { secret, request } = node.enrollment(token);
+  const [own] = request.signatures;
+  if (own === undefined) throw new Error("a request is signed");
+  // No point of the curve: looking at it would be another refusal.
+  const nobody = { ...own, keyid: v.parse(SigningKey, "02".padEnd(64, "0")) };
+  const signatures = [own, nobody];
+  const attempt = node.client().enroll({ secret, request: { ...request, signatures } });
+  expect(await messageOf(attempt)).toContain("more signatures than that of its key");
 });
 
 test("a secret that was never issued is refused, also one that differs in its last digit", async () => {
