@@ -13,7 +13,7 @@ import { speaksOn } from "../membership/state.ts";
 import { type Operation, subjectOf, updateType } from "../membership/update.ts";
 import { UpdateId } from "../model/ids.ts";
 import type { UnixS } from "../model/time.ts";
-import { insertAudit } from "../store/control-store-audit.ts";
+import { insertAudit, type LogEvent } from "../store/control-store-audit.ts";
 import {
   deleteAdvertisement,
   growGeneration,
@@ -25,7 +25,7 @@ import type { Control } from "./control.ts";
 /** Signed and appended within a moment, or never. */
 const updateLifetimeS = 300;
 
-export type Reason = { readonly actor: string; readonly event: string; readonly detail: string };
+export type Reason = { readonly actor: string; readonly event: LogEvent; readonly detail: string };
 
 /**
  * Appends one operation to the log, in the caller's transaction. Throws `membership_rejected` when it

@@ -66,7 +66,7 @@ async function expel(
   transaction: Transaction,
   node: NodeId,
   caller: Caller,
-  event: string,
+  event: "node_left" | "node_revoked",
 ): Promise<void> {
   const name = control.network.state.nodes.get(node)?.name ?? "";
   const reason = { actor: actorOf(caller), event, detail: JSON.stringify({ name }) };
@@ -83,7 +83,7 @@ export async function renameNode(
     const node = nodeReferredTo(control, input.node);
     if (node.name === name) return node.id;
     const detail = JSON.stringify({ from: node.name, to: name });
-    const reason = { actor: actorOf(caller), event: "node_renamed", detail };
+    const reason = { actor: actorOf(caller), event: "node_renamed", detail } as const;
     const operation = { kind: "rename_node", node: node.id, name } as const;
     await commitOperation(control, transaction, operation, reason);
     return node.id;

@@ -97,7 +97,13 @@ function forkAlarm({ store, clock, log }: ServeOptions): MapStreamOptions["onFor
     const detail = JSON.stringify({ epoch: head.epoch, generation: held.generation });
     const at = clock.nowS();
     const record = { at, actor: `node:${node}`, event: "node_forked", subject: node, detail };
-    void store.transact((transaction) => insertAudit(transaction, record));
+    store
+      .transact((transaction) => insertAudit(transaction, record))
+      .catch((error: unknown) => {
+        // A member must not be able to end a server whose disk is full.
+        if (!(error instanceof Fault)) throw error;
+        log.error("alarm_not_written_down", { node, code: error.code, why: error.message });
+      });
   };
 }
 

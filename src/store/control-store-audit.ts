@@ -9,7 +9,7 @@ import { encodeCanonical } from "../crypto/canonical.ts";
 import { hashTextOf } from "../crypto/hash.ts";
 import { Counter, UnixS } from "../model/time.ts";
 import type { Transaction } from "./control-store.ts";
-import { audit } from "./control-store-schema.ts";
+import { audit, entries } from "./control-store-schema.ts";
 
 export const StoredAuditRecord = v.object({
   sequence: Counter,
@@ -25,6 +25,17 @@ export type StoredAuditRecord = v.InferOutput<typeof StoredAuditRecord>;
 /** What is written down: who did what to whom. Never a secret. */
 export type AuditEvent = Pick<StoredAuditRecord, "at" | "actor" | "event" | "subject" | "detail">;
 
+/** Events that stand for one entry of the membership log each, the genesis statement included. */
+export const LogEvent = v.picklist([
+  "membership_changed",
+  "network_founded",
+  "node_admitted",
+  "node_left",
+  "node_renamed",
+  "node_revoked",
+]);
+export type LogEvent = v.InferOutput<typeof LogEvent>;
+
 const beginning = "0".repeat(64);
 
 export async function insertAudit(transaction: Transaction, event: AuditEvent): Promise<void> {
@@ -35,14 +46,20 @@ export async function insertAudit(transaction: Transaction, event: AuditEvent): 
   await db.insert(audit).values({ ...record, hash });
 }
 
-/** All records, and whether the chain holds from the first to the last. */
+/**
+ * All records, and whether the chain holds from the first to the last and tells of the whole log. The
+ * chain alone does not know its end: the log, which approvers signed and every node holds, does. An end
+ * of records that tell of no entry can be cut off unnoticed by whoever may write to the database.
+ */
 export async function listAudit({ db }: Transaction): Promise<{
   readonly records: StoredAuditRecord[];
   readonly intact: boolean;
 }> {
   const rows = await db.select().from(audit).orderBy(asc(audit.sequence));
   const records = v.parse(v.array(StoredAuditRecord), rows);
-  return { records, intact: isIntact(records) };
+  const told = records.filter(({ event }) => v.is(LogEvent, event)).length;
+  const isWhole = told === (await db.$count(entries));
+  return { records, intact: isWhole && isIntact(records) };
 }
 
 export function isIntact(records: readonly StoredAuditRecord[]): boolean {

@@ -5,7 +5,9 @@ import * as v from "valibot";
 import { Fault } from "../../src/base/fault.ts";
 import { loadNetwork } from "../../src/control/network.ts";
 import { NodeName } from "../../src/model/names.ts";
+import { StateRoot } from "../../src/model/ids.ts";
 import { openControlStore } from "../../src/store/control-store.ts";
+import { waitFor } from "../lab/wait-for.ts";
 import { Harness, type TestNode } from "../support/control-harness.ts";
 
 let harness: Harness;
@@ -108,6 +110,46 @@ test("every change of a node is in the audit, with who made it", async () => {
   expect(events.map(({ event }) => event)).toEqual(["node_admitted", "node_renamed", "node_left"]);
   expect(events.map(({ actor }) => actor.split(":")[0])).toEqual(["credential", "uid", "node"]);
   expect(intact).toBe(true);
+});
+
+test("an audit whose end was cut off tells less than the log, and is not whole", async () => {
+  await harness.join("cut-off");
+  const isWhole = async () => (await harness.operate("auditList", {})).intact;
+  expect(await isWhole()).toBe(true);
+  await harness.halt();
+  const kept = await Bun.file(harness.databasePath).bytes();
+  const tamper = (statement: string): void => {
+    using db = new Database(harness.databasePath);
+    db.run(statement);
+    db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  };
+  tamper("DROP TRIGGER audit_is_kept");
+  tamper("DELETE FROM audit WHERE sequence = (SELECT max(sequence) FROM audit)");
+  await harness.serve();
+  expect(await isWhole()).toBe(false);
+  await harness.halt();
+  await Bun.write(harness.databasePath, kept);
+  await harness.serve();
+});
+
+test("a server that cannot write an alarm down goes on, and says so", async () => {
+  const node = await harness.join("forked");
+  await harness.halt();
+  const kept = await Bun.file(harness.databasePath).bytes();
+  await harness.serve();
+  const ended = Promise.withResolvers<unknown>();
+  const head = { epoch: 1, root: v.parse(StateRoot, "f".repeat(64)) };
+  const held = { epoch: 1, generation: 1 };
+  // As a full disk does, at the moment of the alarm and not before: the request has to be proved first.
+  using db = new Database(harness.databasePath);
+  db.run("ALTER TABLE audit RENAME TO elsewhere");
+  await node.client().openMapStream({ held, head, onMap: () => {}, onClose: ended.resolve });
+  await ended.promise;
+  await waitFor("the log", () => harness.lines.some((line) => line.includes("alarm_not_written")));
+  expect((await harness.ask("health")).status).toBe(200);
+  await harness.halt();
+  await Bun.write(harness.databasePath, kept);
+  await harness.serve();
 });
 
 test("after a restart the log leads to the same state; with a root changed it is refused", async () => {

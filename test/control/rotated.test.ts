@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => harness.stop());
 
-const reason = { actor: "test", event: "test", detail: "{}" };
+const reason = { actor: "test", event: "membership_changed", detail: "{}" } as const;
 function decide(operation: Operation): Promise<void> {
   const { control } = harness.running;
   return control.store.transact((transaction) =>
