@@ -19,7 +19,10 @@ const child = Bun.spawn(
     ...[process.execPath, "test", `--timeout=${testMaxMs}`],
     ...["--reporter=junit", `--reporter-outfile=${report}`, `./${boot}.js`],
   ],
-  { cwd: visitFolder, stdin: "ignore", stdout: "pipe", stderr: "pipe" },
+  {
+    ...{ cwd: visitFolder, stdin: "ignore", stdout: "pipe", stderr: "pipe" },
+    env: { ...process.env, RUSTYNET_TEST_PACE: "6" },
+  },
 );
 const [stdout, stderr, exitCode] = await Promise.all([
   child.stdout.text(),
