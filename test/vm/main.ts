@@ -23,7 +23,8 @@ const deadlineOf = (files: readonly string[]): number => 1_000 * (180 + 240 * fi
 async function furnish(plan: Plan, isRenewing: boolean): Promise<Guest> {
   const packages = await bringPackages(home, isRenewing);
   const base = await baseOf(home, packages);
-  rmSync(out, { recursive: true, force: true });
+  for (const left of ["results", "results.tar", "summary.json", "console.txt"])
+    rmSync(join(out, left), { recursive: true, force: true });
   mkdirSync(join(out, "results"), { recursive: true });
   const image = join(out, "image.cpio");
   writeImage(image, base, plan);
