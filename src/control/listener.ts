@@ -104,6 +104,9 @@ async function answer(
   // No browser is a client of this API; a page that makes one ask is up to no good.
   if (request.headers.get("origin") !== null)
     return refusalResponse(new Fault("permission_denied", "not from a web page"));
+  // Bun makes the address from the Host field as it came, which may make none.
+  if (!URL.canParse(request.url))
+    return refusalResponse(new Fault("request_malformed", "the Host field is no host"));
   if (new URL(request.url).pathname !== mapStreamPath)
     return call(request, networkDoor(control, address));
   try {

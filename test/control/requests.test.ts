@@ -204,6 +204,43 @@ test("TLS 1.2 is refused and TLS 1.3 is not", async () => {
   expect(await handshake("TLSv1.3")).toBe("TLSv1.3");
 });
 
+/** What comes back for bytes that no client would send; the server has to close by itself, or say all. */
+const sendRaw = (text: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const port = Number(new URL(harness.url).port);
+    const options = { host: "127.0.0.1", port, rejectUnauthorized: false };
+    const socket = tls.connect(options, () => socket.write(text));
+    let answer = "";
+    socket.on("data", (chunk) => {
+      answer += String(chunk);
+    });
+    socket.on("close", () => resolve(answer));
+    socket.on("error", reject);
+  });
+
+const second = "GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n";
+test.each([
+  ["two lengths", `Content-Length: 4\r\nContent-Length: 40\r\n\r\nabcd${second}`],
+  [
+    "a length and chunks",
+    `Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${second}`,
+  ],
+  ["an unknown coding", `Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n${second}`],
+])(
+  "a request with %s, which two readers could part differently, is one refusal",
+  async (_, rest) => {
+    const answer = await sendRaw(`POST /v1/enroll HTTP/1.1\r\nHost: a\r\n${rest}`);
+    expect(answer.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 400"]);
+  },
+);
+
+test("a Host field that is no host is the sender's mistake, and no error of ours", async () => {
+  const { length } = harness.lines;
+  const lines = "GET /v1/map HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n";
+  expect(await sendRaw(lines)).toStartWith("HTTP/1.1 400");
+  expect(harness.lines.slice(length)).toEqual([]);
+});
+
 test("a node that leaves is a member no more", async () => {
   const node = await harness.join("leaver");
   await node.advertise();
