@@ -12,7 +12,7 @@ import { propose } from "../membership/propose.ts";
 import { speaksOn } from "../membership/state.ts";
 import { type Operation, subjectOf, updateType } from "../membership/update.ts";
 import { UpdateId } from "../model/ids.ts";
-import type { UnixS } from "../model/time.ts";
+import { skewMaxS, type UnixS } from "../model/time.ts";
 import { insertAudit, type LogEvent } from "../store/control-store-audit.ts";
 import {
   deleteAdvertisement,
@@ -55,7 +55,12 @@ export async function commitOperation(
   // What it said as a member, or under another key, must not be there after a restart.
   if (node !== null && !speaksOn(network.state.nodes.get(node), state.nodes.get(node)))
     await deleteAdvertisement(transaction, node);
-  transaction.afterCommit(() => network.adoptEntry(next.value, entry, generation));
+  transaction.afterCommit(() => {
+    network.adoptEntry(next.value, entry, generation);
+    // Done here, and nowhere else yet: whoever relies on it has to know.
+    const aheadS = acceptedAt - now;
+    if (aheadS > skewMaxS) control.log.error("log_ahead_of_clock", { epoch: state.epoch, aheadS });
+  });
 }
 
 function signUpdate(control: Control, operation: Operation, createdAt: UnixS): Envelope {

@@ -112,6 +112,16 @@ test("every change of a node is in the audit, with who made it", async () => {
   expect(intact).toBe(true);
 });
 
+test("a change that nodes will not believe before the clock gets there is logged as an error", async () => {
+  const node = await harness.join("ahead");
+  const errors = () => harness.lines.filter((line) => line.includes("log_ahead_of_clock")).length;
+  expect(errors()).toBe(0);
+  harness.clock.offsetS = -86_400;
+  await harness.operate("nodeRevoke", { node: node.id });
+  harness.clock.offsetS = 0;
+  expect(errors()).toBe(1);
+});
+
 test("an audit whose end was cut off tells less than the log, and is not whole", async () => {
   await harness.join("cut-off");
   const isWhole = async () => (await harness.operate("auditList", {})).intact;
