@@ -7,5 +7,5 @@ const Pace = v.pipe(
   v.transform(Number),
 );
 
-/** Multiplies every deadline. An emulated machine says 6 or so; nothing that succeeds waits for it. */
+/** Multiplies every deadline. An emulated machine says 12; nothing that succeeds waits for it. */
 export const pace: number = v.parse(Pace, process.env["RUSTYNET_TEST_PACE"]);

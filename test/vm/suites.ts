@@ -8,6 +8,7 @@ const root = resolve(import.meta.dir, "../..");
 const stage: readonly string[] = [
   "test/e2e/mesh.e2e.test.ts",
   "test/backend/backend.netns.test.ts",
+  "test/vm/netem.vm.test.ts",
   "test/vm/kernel-facts.vm.test.ts",
   "test/backend/two-nodes.netns.test.ts",
 ];

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The guest's first process: furnishes an empty machine, runs what the plan says, and powers off.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin HOME=/root TERM=linux
-export RUSTYNET_E2E_BACKEND=kernel RUSTYNET_TEST_PACE=6 RUSTYNET_TEST_CAPTURES=/results/captures
+export RUSTYNET_E2E_BACKEND=kernel RUSTYNET_TEST_PACE=12 RUSTYNET_TEST_CAPTURES=/results/captures
 
 mount -t proc proc /proc
 mount -t sysfs sys /sys
