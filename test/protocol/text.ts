@@ -21,7 +21,10 @@ export function fields<const R extends Record<string, Read<unknown>>>(readers: R
   return (value: unknown): { readonly [K in keyof R]: As<R[K]> } => {
     demand(typeof value === "object" && value !== null && !Array.isArray(value), "not an object");
     const given = new Map<string, unknown>(Object.entries(value));
-    demand(given.size === Object.keys(readers).length, `other fields: ${[...given.keys()].join(" ")}`);
+    demand(
+      given.size === Object.keys(readers).length,
+      `other fields: ${[...given.keys()].join(" ")}`,
+    );
     const read = Object.entries(readers).map(([name, reader]) => {
       demand(given.has(name), `${name} is missing`);
       return [name, reader(given.get(name))] as const;
