@@ -15,6 +15,7 @@ import {
   type CustodyForm,
   hostKeyPath,
   otherService,
+  type Program,
   program,
   programsAfter,
   recordPath,
@@ -55,8 +56,8 @@ export async function install(host: Host, options: InstallOptions): Promise<read
   const hasChanged = deeds.some(({ action }) => action === "write");
   if (!isDryRun) writeRecord(host, name, files);
   const start = { isWanted: options.isStarted, hasChanged };
-  for (const argv of programsAfter(name, form, url, start))
-    deeds.push(await runProgram(host, argv, isDryRun));
+  for (const each of programsAfter(name, form, url, start))
+    deeds.push(await runProgram(host, each, isDryRun));
   return deeds;
 }
 
@@ -152,14 +153,24 @@ function readRecord(host: Host, name: ServiceName): Record | null {
 const sha256 = (bytes: Uint8Array): string =>
   new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
 
-async function runProgram(host: Host, argv: readonly string[], isDryRun: boolean): Promise<Deed> {
+async function runProgram(
+  host: Host,
+  { argv, saysInto }: Program,
+  isDryRun: boolean,
+): Promise<Deed> {
   const what = argv.join(" ");
   if (!host.runsPrograms) return { action: "leave", what };
   if (isDryRun) return { action: "run", what };
   const outcome = await host.run(argv);
-  const words = wordsOf(outcome);
+  const words = (saysInto === undefined ? "" : takeWords(host, saysInto)) || wordsOf(outcome);
   if (outcome.exitCode !== 0) throw programFault(argv, words);
   return { action: "run", what, ...(words === "" ? {} : { detail: words }) };
+}
+
+function takeWords(host: Host, path: string): string {
+  const bytes = host.read(path);
+  host.remove(path);
+  return bytes === null ? "" : new TextDecoder().decode(bytes).trim();
 }
 
 const wordsOf = ({ stdout, stderr }: Outcome): string => `${stdout}${stderr}`.trim();
@@ -193,9 +204,11 @@ export async function uninstall(host: Host, options: UninstallOptions): Promise<
     });
   const { unit, stateFolder, runtimeFolder } = services[name];
   const deeds = [...(name === "daemon" ? [await tearDown(host, isDryRun)] : [])];
-  deeds.push(await runProgram(host, [program.systemctl, "disable", "--now", unit], isDryRun));
+  deeds.push(
+    await runProgram(host, { argv: [program.systemctl, "disable", "--now", unit] }, isDryRun),
+  );
   for (const file of record.files) deeds.push(removeFile(host, name, file, isDryRun));
-  deeds.push(await runProgram(host, [program.systemctl, "daemon-reload"], isDryRun));
+  deeds.push(await runProgram(host, { argv: [program.systemctl, "daemon-reload"] }, isDryRun));
   const custody = [custodyPath(name, "plain"), custodyPath(name, "sealed")];
   for (const path of [stateFolder, runtimeFolder, ...custody])
     if (host.exists(path)) deeds.push(removeState(host, path, isPurge, isDryRun));

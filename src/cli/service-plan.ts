@@ -113,30 +113,38 @@ export const sealArgv: readonly string[] = [
 
 export type Start = { readonly isWanted: boolean; readonly hasChanged: boolean };
 
+export type Program = {
+  readonly argv: readonly string[];
+  /** A file that holds what it says, where that is not on its own output. */
+  readonly saysInto?: string;
+};
+
 /** What is to be run once the files are there, in this order. */
 export function programsAfter(
   name: ServiceName,
   form: CustodyForm,
   url: ControlUrl | null,
   start: Start,
-): readonly (readonly string[])[] {
+): readonly Program[] {
   const { user, unit } = services[name];
   const begin = start.hasChanged ? "restart" : "start";
   return [
-    [program.sysusers, `/etc/sysusers.d/${user}.conf`],
-    [program.tmpfiles, "--create", `/etc/tmpfiles.d/${user}.conf`],
-    [program.systemctl, "daemon-reload"],
-    ...(url === null ? [] : [initArgv(form, url)]),
+    { argv: [program.sysusers, `/etc/sysusers.d/${user}.conf`] },
+    { argv: [program.tmpfiles, "--create", `/etc/tmpfiles.d/${user}.conf`] },
+    { argv: [program.systemctl, "daemon-reload"] },
+    ...(url === null ? [] : [{ argv: initArgv(form, url), saysInto: initWordsPath }]),
     ...(start.isWanted
-      ? [
-          [program.systemctl, "enable", unit],
-          [program.systemctl, begin, unit],
-        ]
+      ? [{ argv: [program.systemctl, "enable", unit] }, { argv: [program.systemctl, begin, unit] }]
       : []),
   ];
 }
 
-/** `control init` as the service would run it: as its user, and with its passphrase. */
+const initWordsPath = "/run/rustynet-control-init.txt";
+
+/**
+ * `control init` as the service would run it: as its user, and with its passphrase. A oneshot is
+ * waited for in any case; `--wait` and `--pipe` would need D-Bus, which not every host has.
+ */
 function initArgv(form: CustodyForm, url: ControlUrl): readonly string[] {
   const { user } = services.control;
   const load = form === "sealed" ? "LoadCredentialEncrypted" : "LoadCredential";
@@ -146,8 +154,10 @@ function initArgv(form: CustodyForm, url: ControlUrl): readonly string[] {
     `${load}=${custodyCredential}:${custodyPath("control", form)}`,
     "WorkingDirectory=/",
     "UMask=0077",
+    "Type=oneshot",
+    `StandardOutput=truncate:${initWordsPath}`,
   ].map((property) => `--property=${property}`);
-  const options = ["--quiet", "--pipe", "--wait", "--collect", ...properties];
+  const options = ["--quiet", "--collect", "--unit=rustynet-control-init", ...properties];
   return [program.run, ...options, binaryPath, "control", "init", "--url", url];
 }
 

@@ -178,15 +178,32 @@ next: rustynet up -   (and paste the join token)
     expect(filesBelow()).toContain("/etc/systemd/system/rustynet-control.service");
     expect(filesBelow()).not.toContain("/etc/systemd/system/rustynet.service");
     expect(host.ran.slice(-3)).toEqual([
-      "/usr/bin/systemd-run --quiet --pipe --wait --collect --property=User=rustynet-control " +
-        "--property=Group=rustynet-control " +
+      "/usr/bin/systemd-run --quiet --collect --unit=rustynet-control-init " +
+        "--property=User=rustynet-control --property=Group=rustynet-control " +
         "--property=LoadCredential=rustynet-key:/etc/rustynet/control.custody-key " +
-        "--property=WorkingDirectory=/ --property=UMask=0077 " +
+        "--property=WorkingDirectory=/ --property=UMask=0077 --property=Type=oneshot " +
+        "--property=StandardOutput=truncate:/run/rustynet-control-init.txt " +
         `/usr/local/bin/rustynet control init --url ${url}`,
       "/usr/bin/systemctl enable rustynet-control.service",
       "/usr/bin/systemctl restart rustynet-control.service",
     ]);
     expect(out).toEndWith("next: rustynet credential create\n");
+  });
+
+  test("a network that cannot be made ends it, in the words of the control server", async () => {
+    const host = fakeHost({
+      run: (argv) => {
+        const isInit = argv.includes("init");
+        if (isInit) put("/run/rustynet-control-init.txt", "another network is here\n  remove it\n");
+        return Promise.resolve({ exitCode: isInit ? 1 : 0, stdout: "", stderr: "Job failed." });
+      },
+    });
+    const url = "https://vpn.example.org:8443";
+    const { exit, err } = await runOn(host, "install", "control", "--url", url);
+    expect(exit).toBe(75);
+    expect(err).toContain(" failed: another network is here; remove it\n");
+    expect(err).not.toContain("Job failed.");
+    expect(existsSync(join(root, "run/rustynet-control-init.txt"))).toBe(false);
   });
 
   test("a program that fails ends it, in that program's words", async () => {
