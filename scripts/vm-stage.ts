@@ -32,7 +32,7 @@ export async function runInVm(words: readonly string[]): Promise<VmRun> {
   const exitCode = await child.exited;
   process.off("SIGTERM", end);
   if (!existsSync(summaryPath)) {
-    const why = `scripts/lab-vm ended with ${exitCode} before the guest was there (--no-vm leaves it out)`;
+    const why = `scripts/lab-vm ended with ${exitCode} before the guest was there`;
     return { passed: 0, failed: 1, skipped: 0, failures: [why], reports: [] };
   }
   const { passed, failed, skipped, failures } = v.parse(
