@@ -78,6 +78,7 @@ Type=notify
 NetworkNamespacePath=/run/netns/peer
 RuntimeDirectory=peer
 StateDirectory=peer
+StateDirectoryMode=0700
 ExecStart=${visitFolder}/${builds.first} daemon --passphrase-file /etc/peer/passphrase --state-dir /var/lib/peer --socket ${peerSocket}
 Restart=always
 [Install]
@@ -126,7 +127,7 @@ const rights = {
   "/var/lib/rustynet-control": "rustynet-control rustynet-control 700",
   "/run/rustynet": "rustynet rustynet 750",
   "/run/rustynet/daemon.sock": "rustynet rustynet 660",
-  "/run/rustynet-control/operator.sock": "rustynet-control rustynet-control 660",
+  "/run/rustynet-control/operator.sock": "rustynet-control rustynet-control 600",
 };
 
 test.each([
@@ -201,14 +202,18 @@ const disturbances: Readonly<Record<string, () => Promise<unknown>>> = {
 /** Waits for systemd to have brought back another process. */
 async function killed(unit: string): Promise<void> {
   const before = await property(unit, "MainPID");
+  // Zero would be this process and all of its group.
+  expect(Number(before)).toBeGreaterThan(1);
   await say(`kill -9 ${before}`);
   await waitFor(
     `${unit} to come back`,
     async () => (await isActive(unit)) && (await property(unit, "MainPID")) !== before,
+    { pollMs: 500 },
   );
 }
 
 test.each(Object.keys(disturbances))("no ping is lost over a %s", async (name) => {
+  expect(peerAddress).not.toBe("");
   const { sent, answered } = await pingWhile(peerAddress, async () => {
     await disturbances[name]?.();
     await untilMeshed();
@@ -221,6 +226,7 @@ test("an upgrade replaces the build with the mesh up, and no ping is lost", asyn
   const custody = readFileSync("/etc/rustynet/daemon.custody-key", "utf8");
   const before = await property("rustynet.service", "MainPID");
   copyFileSync(join(visitFolder, builds.next), "/root/rustynet-next");
+  expect(peerAddress).not.toBe("");
   const { sent, answered } = await pingWhile(peerAddress, async () => {
     await say("./rustynet-next service install --start");
     await say("./rustynet-next service install control --start");

@@ -18,6 +18,11 @@ const limitMs = 180_000;
 /** Join tokens are bearer secrets, also in an artifact. */
 const hidden = /rnjoin1\.\S+/g;
 
+/** On the console too, which is there even when the guest hangs. */
+function note(words: string): void {
+  for (const path of [transcript, "/dev/console"]) appendFileSync(path, words);
+}
+
 /** Runs a command with the environment of a login, and writes down what it said. */
 export async function attempt(argv: readonly string[], stdin = ""): Promise<Outcome> {
   const child = Bun.spawn([...argv], {
@@ -30,7 +35,7 @@ export async function attempt(argv: readonly string[], stdin = ""): Promise<Outc
     child.exited,
   ]);
   const words = `# ${argv.join(" ")}\n${stdout}${stderr}${exitCode === 0 ? "" : `exit ${exitCode}\n`}`;
-  appendFileSync(transcript, words.replaceAll(hidden, "rnjoin1.…"));
+  note(words.replaceAll(hidden, "rnjoin1.…"));
   return { exitCode, stdout, stderr };
 }
 
@@ -87,6 +92,6 @@ export async function pingWhile(
   await action();
   ping.kill("SIGINT");
   const [, sent, answered] = /(\d+) packets transmitted, (\d+) received/.exec(await output) ?? [];
-  appendFileSync(transcript, `# ping ${address} meanwhile: ${sent} sent, ${answered} answered\n`);
+  note(`# ping ${address} meanwhile: ${sent} sent, ${answered} answered\n`);
   return { sent: Number(sent), answered: Number(answered) };
 }
