@@ -15,8 +15,8 @@ export type Outcome = {
 
 const transcript = join(visitResults, "transcript.txt");
 const limitMs = 180_000;
-/** Join tokens are bearer secrets, also in an artifact. */
-const hidden = /rnjoin1\.\S+/g;
+/** Join tokens and custody keys are secrets, also in an artifact. */
+const hidden = /(?<=^rnjoin1\.)\S+|^[0-9a-f]{64}$/gm;
 
 /** On the console too, which is there even when the guest hangs. */
 function note(words: string): void {
@@ -35,7 +35,7 @@ export async function attempt(argv: readonly string[], stdin = ""): Promise<Outc
     child.exited,
   ]);
   const words = `# ${argv.join(" ")}\n${stdout}${stderr}${exitCode === 0 ? "" : `exit ${exitCode}\n`}`;
-  note(words.replaceAll(hidden, "rnjoin1.…"));
+  note(words.replaceAll(hidden, "…"));
   return { exitCode, stdout, stderr };
 }
 
