@@ -21,6 +21,11 @@ for folder in /etc /var/lib /usr/local; do
 done
 mount -t tmpfs -o mode=0755 rnlab /run
 mount -t sysfs rnlab /sys
+# As udev's rules leave it (50-udev-default.rules): who has CAP_NET_ADMIN need not be root as well.
+if [ -c /dev/net/tun ]; then
+  mount -t tmpfs -o mode=0755 rnlab /dev/net
+  mknod -m 0666 /dev/net/tun c 10 200
+fi
 
 # The machine may be running the product itself: its keys are hidden.
 for folder in /etc/rustynet /var/lib/rustynet; do
