@@ -20,6 +20,7 @@ export const hashDomains = [
   "rustynet/policy-document/v1",
   "rustynet/retired-key/v1",
   "rustynet/ula/v1",
+  "rustynet/voucher/v1",
 ] as const;
 export type HashDomain = (typeof hashDomains)[number];
 

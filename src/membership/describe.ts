@@ -6,7 +6,7 @@ import { unreachable } from "../base/assert.ts";
 import type { NodeId } from "../model/ids.ts";
 import type { SigningKey } from "../model/keys.ts";
 import { changesAuthority } from "./quorum.ts";
-import { activeApprovers, type Node, type PolicyPin, type State } from "./state.ts";
+import { activeApprovers, type Node, type PolicyPin, type State, type Voucher } from "./state.ts";
 import type { Operation } from "./update.ts";
 
 /**
@@ -45,6 +45,14 @@ function linesOf(state: State, operation: Operation): readonly string[] {
       return [`relay key added: ${operation.key}`];
     case "revoke_relay_key":
       return [`relay key revoked for good: ${operation.key}`];
+    case "add_voucher":
+      return describeVoucher(operation.voucher);
+    case "revoke_voucher":
+      return [`voucher taken back: ${operation.key}`, "nobody joins by it any more"];
+    case "redeem_voucher":
+      return [...describeNewcomer(operation.node), `by the voucher ${operation.voucher}`];
+    case "checkpoint":
+      return describeCheckpoint(state);
     case "pin_policy":
       return [`policy: ${policyText(state.policy)} -> ${policyText(operation.policy)}`];
     default:
@@ -61,6 +69,21 @@ function describeNewcomer({ id, key, name, owner, tags, ipv4, ipv6 }: Node): rea
     `identity key: ${key}`,
   ];
 }
+
+function describeVoucher({ key, owner, tags, uses, expiresAt }: Voucher): readonly string[] {
+  return [
+    `voucher added: ${uses} machine${uses === 1 ? "" : "s"} may join without anybody signing again`,
+    `owner: ${owner}`,
+    `tags: ${listText(tags)}`,
+    `until: ${new Date(expiresAt * 1_000).toISOString()}`,
+    `voucher key: ${key}`,
+  ];
+}
+
+const describeCheckpoint = (state: State): readonly string[] => [
+  `checkpoint: the whole state at epoch ${state.epoch}, with ${state.nodes.size} nodes`,
+  "who joins from then on believes it without the log before it",
+];
 
 type Change = Exclude<Extract<Operation, { node: NodeId }>, { kind: "add_node" }>;
 

@@ -59,6 +59,32 @@ const texts: Texts = {
   authority_unknown: ({ key }) => [`the key ${key} is not one of these`, "look at which there are"],
   last_control_key: () => ["this is the last control key", "add another one first"],
   too_many_authorities: ({ limit }) => [`there are ${limit} of these keys`, "revoke one first"],
+  too_many_vouchers: ({ limit }) => [
+    `the network has ${limit} vouchers`,
+    "take back those that are not needed",
+  ],
+  voucher_unknown: ({ key }) => [
+    `the voucher ${key} is none of this network, or has been used up or taken back`,
+    "ask an approver for another one",
+  ],
+  voucher_for_others: ({ key }) => [
+    `the voucher ${key} is for another owner or other tags`,
+    "ask an approver for one that fits",
+  ],
+  voucher_expired: () => ["the voucher has expired", "ask an approver for another one"],
+  voucher_unproven: ({ key }) => [
+    `the key ${key} of the voucher or of the node has not signed`,
+    distrust,
+  ],
+  not_a_checkpoint: ({ epoch }) => [`the entry of epoch ${epoch} is no checkpoint`, distrust],
+  not_of_authority: ({ epoch }) => [
+    `the entry of epoch ${epoch} does not change who may sign, or is out of order`,
+    distrust,
+  ],
+  snapshot_mismatch: ({ field }) => [
+    `the ${field} of the snapshot is not what was signed`,
+    distrust,
+  ],
   nothing_changes: () => ["it is so already", "nothing has to be done"],
   not_an_approver: ({ key }) => [
     `${key} signed, and has no say in this`,

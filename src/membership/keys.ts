@@ -13,6 +13,7 @@ export function refuseKey(state: State, key: SigningKey): OperationRejection | n
   const isInUse =
     approver !== undefined ||
     nodeWithKey(state, key) !== undefined ||
+    state.vouchers.has(key) ||
     state.control.includes(key) ||
     state.relays.includes(key);
   return isInUse ? { code: "key_in_use", key } : null;

@@ -11,7 +11,7 @@ import { firstIssueOnly, wordIssue } from "../model/issue.ts";
 import { NodeId, type StateRoot, type UpdateId } from "../model/ids.ts";
 import type { SigningKey } from "../model/keys.ts";
 import { skewMaxS, type UnixS } from "../model/time.ts";
-import { refuseSigners, refuseSuccessors } from "./quorum.ts";
+import { changesApprovers, refuseSigners, refuseSuccessors } from "./quorum.ts";
 import { reduce } from "./reducer.ts";
 import type { OperationRejection, Rejection } from "./rejection.ts";
 import {
@@ -38,8 +38,19 @@ export type Membership = {
   readonly root: StateRoot;
   /** When the last entry was taken in: the log never goes back in time. 0 at genesis. */
   readonly acceptedAt: UnixS;
-  /** The ids of all updates so far, by the hash of their text. */
+  /** The ids of all updates since the last checkpoint, that one's included, by the hash of their text. */
   readonly updates: Trie<UpdateId>;
+  /** The entries that changed who may sign, from genesis on, in order. */
+  readonly authority: readonly LogEntry[];
+  /** The last checkpoint, and the state that it vouches for; null before the first. */
+  readonly checkpoint: Checkpoint | null;
+};
+
+export type Checkpoint = {
+  readonly entry: LogEntry;
+  readonly state: State;
+  /** How many of the entries that changed who may sign come before it. */
+  readonly authorityCount: number;
 };
 
 /** The id under which an identity key is first admitted. */
@@ -60,7 +71,14 @@ export function found(envelope: Envelope, expected: StateRoot): Result<Membershi
   if (refusal !== null) return err(refusal);
   const root = rootOf(state);
   if (root !== expected) return err({ code: "root_mismatch", expected });
-  return ok({ state, root, acceptedAt: 0, updates: Trie.empty() });
+  return ok({
+    state,
+    root,
+    acceptedAt: 0,
+    updates: Trie.empty(),
+    authority: [],
+    checkpoint: null,
+  });
 }
 
 function refuseFounders(state: State, signers: ReadonlySet<SigningKey>): Rejection | null {
@@ -84,40 +102,76 @@ export function append(
   entry: LogEntry,
   now: UnixS,
 ): Result<Membership, Rejection> {
-  const opened = openEnvelope(entry.envelope, updateType);
-  if (!opened.ok) return err({ code: "envelope_refused", why: opened.error });
-  const parsed = v.safeParse(Update, opened.value.value, firstIssueOnly);
-  if (!parsed.success) return err({ code: "payload_unknown", issue: wordIssue(parsed.issues) });
-  const update = parsed.output;
-
+  const opened = openUpdate(entry.envelope);
+  if (!opened.ok) return opened;
+  const { update, signers } = opened.value;
   const refusal =
     refusePlace(membership, update) ??
     refuseTime(membership, update, entry.acceptedAt, now) ??
-    refuseSigners(membership.state, update.operation, opened.value.signers);
+    refuseSigners(membership.state, update.operation, signers);
   if (refusal !== null) return err(refusal);
 
   const next = advance(membership.state, update.operation);
   if (!next.ok) return next;
-  const outvoted = refuseSuccessors(next.value.state, update.operation, opened.value.signers);
+  const outvoted = refuseSuccessors(next.value.state, update.operation, signers);
   if (outvoted !== null) return err(outvoted);
   if (next.value.root !== update.root)
     return err({ code: "root_mismatch", expected: next.value.root });
-  const updates = membership.updates.with(textKey(update.id), update.id);
-  return ok({ ...next.value, acceptedAt: entry.acceptedAt, updates });
+  return ok(succeedBy(membership, entry, update, next.value));
 }
 
+export type OpenedUpdate = {
+  readonly update: Update;
+  readonly signers: ReadonlySet<SigningKey>;
+};
+
+/** What an envelope says and who signed it; not whether they may, nor whether it applies. */
+export function openUpdate(envelope: Envelope): Result<OpenedUpdate, Rejection> {
+  const opened = openEnvelope(envelope, updateType);
+  if (!opened.ok) return err({ code: "envelope_refused", why: opened.error });
+  const parsed = v.safeParse(Update, opened.value.value, firstIssueOnly);
+  if (!parsed.success) return err({ code: "payload_unknown", issue: wordIssue(parsed.issues) });
+  return ok({ update: parsed.output, signers: opened.value.signers });
+}
+
+/** The membership after an update that was verified, or as if it had been. */
+export function succeedBy(
+  membership: Membership,
+  entry: LogEntry,
+  { id, operation }: Update,
+  next: Advanced,
+): Membership {
+  const isCheckpoint = operation.kind === "checkpoint";
+  // Ids are told apart since the last checkpoint: who begins there must come to the same verdicts.
+  const known = isCheckpoint ? Trie.empty<UpdateId>() : membership.updates;
+  return {
+    ...next,
+    acceptedAt: entry.acceptedAt,
+    updates: known.with(textKey(id), id),
+    authority: changesApprovers(operation)
+      ? [...membership.authority, entry]
+      : membership.authority,
+    checkpoint: isCheckpoint
+      ? { entry, state: next.state, authorityCount: membership.authority.length }
+      : membership.checkpoint,
+  };
+}
+
+export type Advanced = { readonly state: State; readonly root: StateRoot };
+
 /** The state and root that an operation leads to: what a proposer signs, and a verifier compares. */
-export function advance(
-  state: State,
-  operation: Operation,
-): Result<{ readonly state: State; readonly root: StateRoot }, OperationRejection> {
+export function advance(state: State, operation: Operation): Result<Advanced, OperationRejection> {
   const next = reduce(state, operation, { nodeIdOf });
   if (!next.ok) return next;
   const succeeded = succeed(next.value);
   return ok({ state: succeeded, root: rootOf(succeeded) });
 }
 
-function refusePlace({ state, root, updates }: Membership, update: Update): Rejection | null {
+/** Whether an update follows what there is: of this network, from this state on, by an id of its own. */
+export function refusePlace(
+  { state, root, updates }: Membership,
+  update: Update,
+): Rejection | null {
   if (update.network !== state.network)
     return { code: "network_mismatch", expected: state.network };
   if (update.epoch !== state.epoch + 1)
@@ -128,9 +182,10 @@ function refusePlace({ state, root, updates }: Membership, update: Update): Reje
   return null;
 }
 
-function refuseTime(
-  membership: Membership,
-  { createdAt, expiresAt }: Update,
+/** Whether an update may be taken in at `acceptedAt`, by the clock of the verifier. */
+export function refuseTime(
+  membership: Pick<Membership, "acceptedAt" | "state">,
+  { createdAt, expiresAt, operation }: Update,
   acceptedAt: UnixS,
   now: UnixS,
 ): Rejection | null {
@@ -141,5 +196,9 @@ function refuseTime(
   if (acceptedAt > expiresAt) return { code: "expired", expiresAt };
   if (acceptedAt < membership.acceptedAt)
     return { code: "out_of_order", after: membership.acceptedAt };
-  return null;
+  if (operation.kind !== "redeem_voucher") return null;
+  const voucher = membership.state.vouchers.get(operation.voucher);
+  return voucher === undefined || acceptedAt <= voucher.expiresAt
+    ? null
+    : { code: "voucher_expired", expiresAt: voucher.expiresAt };
 }

@@ -4,7 +4,7 @@
  */
 import type { SigningKey } from "../model/keys.ts";
 import type { QuorumRejection } from "./rejection.ts";
-import { activeApprovers, type State } from "./state.ts";
+import { activeApprovers, type Approver, type State } from "./state.ts";
 import type { Operation } from "./update.ts";
 
 /** Who may sign, how many it takes, whose maps are believed: a new kind does not compile undecided. */
@@ -27,10 +27,21 @@ const decidesWhoDecides: Readonly<Record<Operation["kind"], boolean>> = {
   add_relay_key: false,
   revoke_relay_key: false,
   pin_policy: false,
+  add_voucher: false,
+  revoke_voucher: false,
+  redeem_voucher: false,
+  checkpoint: false,
 };
 
 /** Whether an operation needs the old quorum and the new one, and an owner among the old. */
 export const changesAuthority = ({ kind }: Operation): boolean => decidesWhoDecides[kind];
+
+/** Whether an operation says who may sign from then on, and how many of them it takes. */
+export const changesApprovers = ({ kind }: Operation): boolean =>
+  kind === "add_approver" ||
+  kind === "rotate_approver" ||
+  kind === "revoke_approver" ||
+  kind === "set_threshold";
 
 /** The key that an operation makes an approver's. It has to sign too: it is somebody's, then. */
 export function newcomerOf(operation: Operation): SigningKey | null {
@@ -38,12 +49,15 @@ export function newcomerOf(operation: Operation): SigningKey | null {
   return operation.kind === "rotate_approver" ? operation.key : null;
 }
 
-/** Whether the approvers of the state before the change have decided it. */
+/** Whether those who may decide it in the state before the change have decided it. */
 export function refuseSigners(
   before: State,
   operation: Operation,
   signers: ReadonlySet<SigningKey>,
 ): QuorumRejection | null {
+  if (operation.kind === "redeem_voucher")
+    return refuseRedeemers([operation.voucher, operation.node.key], signers);
+  if (takesItselfOut(before, operation, signers)) return null;
   const active = activeApprovers(before);
   const newcomer = newcomerOf(operation);
   const known = new Set(active.map(({ key }) => key));
@@ -55,6 +69,55 @@ export function refuseSigners(
   if (changesAuthority(operation) && !isOwners) return { code: "owner_did_not_sign" };
   if (newcomer !== null && !signers.has(newcomer)) return { code: "key_unproven", key: newcomer };
   return null;
+}
+
+/** The quorum has signed already, for whoever holds the voucher; the node's key proves that it is held. */
+function refuseRedeemers(
+  needed: readonly SigningKey[],
+  signers: ReadonlySet<SigningKey>,
+): QuorumRejection | null {
+  const stranger = [...signers].find((key) => !needed.includes(key));
+  if (stranger !== undefined) return { code: "not_an_approver", key: stranger };
+  const absent = needed.find((key) => !signers.has(key));
+  return absent === undefined ? null : { code: "voucher_unproven", key: absent };
+}
+
+/** A node may leave by its own word. It can bring nobody else out, and not itself back in. */
+function takesItselfOut(
+  before: State,
+  operation: Operation,
+  signers: ReadonlySet<SigningKey>,
+): boolean {
+  if (operation.kind !== "revoke_node" || signers.size !== 1) return false;
+  const key = before.nodes.get(operation.node)?.key;
+  return key !== undefined && signers.has(key);
+}
+
+/** How far a change has come among those who have a say in it. */
+export type Tally = {
+  /** Active approvers of the state before, by whether they have signed, in the state's order. */
+  readonly signed: readonly Approver[];
+  readonly missing: readonly Approver[];
+  readonly need: number;
+  /** Null once it is decided; else the first thing that is missing. */
+  readonly verdict: QuorumRejection | null;
+};
+
+/** Counts what there is, of a change that need not be decided yet. */
+export function tally(
+  before: State,
+  after: State,
+  operation: Operation,
+  signers: ReadonlySet<SigningKey>,
+): Tally {
+  const active = activeApprovers(before);
+  return {
+    signed: active.filter(({ key }) => signers.has(key)),
+    missing: active.filter(({ key }) => !signers.has(key)),
+    need: before.threshold,
+    verdict:
+      refuseSigners(before, operation, signers) ?? refuseSuccessors(after, operation, signers),
+  };
 }
 
 /** Whether the approvers of the state after the change could have decided it too. */

@@ -1,6 +1,6 @@
 /** reducer says what each operation does to the state, or why it does not apply to this one. */
 import { unreachable } from "../base/assert.ts";
-import type { Result } from "../base/result.ts";
+import { ok, type Result } from "../base/result.ts";
 import {
   addApprover,
   revokeApprover,
@@ -26,6 +26,7 @@ import {
   revokeNode,
   rotateNodeKey,
 } from "./operations/nodes.ts";
+import { addVoucher, redeemVoucher, revokeVoucher } from "./operations/vouchers.ts";
 import type { OperationRejection } from "./rejection.ts";
 import type { State } from "./state.ts";
 import type { Operation } from "./update.ts";
@@ -73,6 +74,15 @@ export function reduce(
       return revokeRelayKey(state, operation.key);
     case "pin_policy":
       return pinPolicy(state, operation.policy);
+    case "add_voucher":
+      return addVoucher(state, operation.voucher);
+    case "revoke_voucher":
+      return revokeVoucher(state, operation.key);
+    case "redeem_voucher":
+      return redeemVoucher(state, operation.voucher, operation.node, oracle);
+    case "checkpoint":
+      // It vouches for the whole of what is there, and changes nothing but the epoch.
+      return ok(state);
     default:
       return unreachable(operation);
   }

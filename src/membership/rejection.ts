@@ -31,6 +31,9 @@ export type OperationRejection =
   | { readonly code: "authority_unknown"; readonly key: SigningKey }
   | { readonly code: "last_control_key"; readonly key: SigningKey }
   | { readonly code: "too_many_authorities"; readonly limit: number }
+  | { readonly code: "too_many_vouchers"; readonly limit: number }
+  | { readonly code: "voucher_unknown"; readonly key: SigningKey }
+  | { readonly code: "voucher_for_others"; readonly key: SigningKey }
   | { readonly code: "nothing_changes" };
 
 /** Why those who signed are not those who may decide it. */
@@ -39,7 +42,8 @@ export type QuorumRejection =
   | { readonly code: "too_few_signatures"; readonly have: number; readonly need: number }
   | { readonly code: "too_few_successors"; readonly have: number; readonly need: number }
   | { readonly code: "owner_did_not_sign" }
-  | { readonly code: "key_unproven"; readonly key: SigningKey };
+  | { readonly code: "key_unproven"; readonly key: SigningKey }
+  | { readonly code: "voucher_unproven"; readonly key: SigningKey };
 
 /** Why a statement does not belong in this log. */
 export type Rejection =
@@ -56,4 +60,8 @@ export type Rejection =
   | { readonly code: "lifetime_invalid" }
   | { readonly code: "not_yet_valid"; readonly createdAt: UnixS }
   | { readonly code: "expired"; readonly expiresAt: UnixS }
-  | { readonly code: "out_of_order"; readonly after: UnixS };
+  | { readonly code: "out_of_order"; readonly after: UnixS }
+  | { readonly code: "voucher_expired"; readonly expiresAt: UnixS }
+  | { readonly code: "not_a_checkpoint"; readonly epoch: number }
+  | { readonly code: "not_of_authority"; readonly epoch: number }
+  | { readonly code: "snapshot_mismatch"; readonly field: "epoch" | "approvers" | "threshold" };

@@ -11,7 +11,7 @@ import { NetworkId, NodeId, PolicyHash, StateRoot } from "../model/ids.ts";
 import { Cidr, type Family, familyOf, Ipv4Address, Ipv6Address, splitCidr } from "../model/ip.ts";
 import { SigningKey } from "../model/keys.ts";
 import { ApproverName, NodeName, Owner, Tag } from "../model/names.ts";
-import { Counter } from "../model/time.ts";
+import { Counter, UnixS } from "../model/time.ts";
 import { type Tree, Trie } from "./trie.ts";
 
 export const approversMax = 64;
@@ -19,6 +19,8 @@ export const tagsMax = 32;
 export const authoritiesMax = 16;
 /** Above this no node is added. Revocations and everything else go on. */
 export const nodesMax = 50_000;
+export const vouchersMax = 1_000;
+export const voucherUsesMax = 1_000;
 
 export const Approver = v.strictObject({
   key: SigningKey,
@@ -48,6 +50,19 @@ export const Node = v.strictObject({
   status: v.picklist(["active", "quarantined", "revoked"]),
 });
 export type Node = v.InferOutput<typeof Node>;
+
+/**
+ * A credential that a quorum signed in advance: who holds the secret of `key` may admit so many
+ * machines more, of this owner, with these tags, until then, and nobody else has to be there.
+ */
+export const Voucher = v.strictObject({
+  key: SigningKey,
+  owner: Owner,
+  tags: Tags,
+  uses: v.pipe(Counter, v.minValue(1), v.maxValue(voucherUsesMax)),
+  expiresAt: UnixS,
+});
+export type Voucher = v.InferOutput<typeof Voucher>;
 
 /**
  * The prefixes that all overlay addresses come from. Fixed when the network is made. Bounded, because
@@ -100,6 +115,8 @@ export type State = Omit<Genesis, "version"> & {
    * was revoked. They stay out for good. Those of approvers stay beside their names instead.
    */
   readonly retired: Trie<SigningKey>;
+  /** What is left of the vouchers, by their keys. One that is spent or taken back is gone. */
+  readonly vouchers: Trie<Voucher>;
   /** Names and addresses in use, by the hash of the text: what makes each of them unique. */
   readonly nodeByName: Trie<NodeId>;
   readonly nodeByAddress: Trie<NodeId>;
@@ -113,6 +130,7 @@ export function genesisState({ version: _, ...genesis }: Genesis): State {
     epoch: 0,
     nodes: Trie.empty(),
     retired: Trie.empty(),
+    vouchers: Trie.empty(),
     nodeByName: Trie.empty(),
     nodeByAddress: Trie.empty(),
     nodeByKey: Trie.empty(),
@@ -183,6 +201,9 @@ export function rootOf(state: State): StateRoot {
     nodes: encodeHex(treeHash(state.nodes.tree, hashOfNode)),
     // Left out while there are none: each set of keys has one spelling, and old roots stand.
     ...(state.retired.size > 0 && { retired: encodeHex(treeHash(state.retired.tree, hashOfKey)) }),
+    ...(state.vouchers.size > 0 && {
+      vouchers: encodeHex(treeHash(state.vouchers.tree, hashOfVoucher)),
+    }),
   };
   const hash = hashOf("rustynet/membership-state/v1", encodeCanonical(summary));
   return v.parse(StateRoot, encodeHex(hash));
@@ -192,6 +213,9 @@ const hashOfNode = (node: Node): Uint8Array =>
   hashOf("rustynet/membership-node/v1", encodeCanonical(node));
 const hashOfKey = (key: SigningKey): Uint8Array =>
   hashOf("rustynet/retired-key/v1", Uint8Array.fromHex(key));
+
+const hashOfVoucher = (voucher: Voucher): Uint8Array =>
+  hashOf("rustynet/voucher/v1", encodeCanonical(voucher));
 
 const emptyHash = new Uint8Array(32);
 /** A tree never changes, so what it hashes to may be kept for as long as the tree itself. */

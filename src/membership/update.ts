@@ -8,7 +8,7 @@ import { NetworkId, NodeId, StateRoot, UpdateId } from "../model/ids.ts";
 import { SigningKey } from "../model/keys.ts";
 import { NodeName, Owner } from "../model/names.ts";
 import { Counter, UnixS } from "../model/time.ts";
-import { Approver, Node, PolicyPin, Tags, Threshold } from "./state.ts";
+import { Approver, Node, PolicyPin, Tags, Threshold, Voucher } from "./state.ts";
 
 export const genesisType = "application/vnd.rustynet.membership-genesis.v1+json";
 export const updateType = "application/vnd.rustynet.membership-update.v1+json";
@@ -48,6 +48,10 @@ export const Operation = v.variant(
     ofKey("add_relay_key"),
     ofKey("revoke_relay_key"),
     v.strictObject({ kind: v.literal("pin_policy"), policy: PolicyPin }),
+    v.strictObject({ kind: v.literal("add_voucher"), voucher: Voucher }),
+    ofKey("revoke_voucher"),
+    v.strictObject({ kind: v.literal("redeem_voucher"), voucher: SigningKey, node: Node }),
+    v.strictObject({ kind: v.literal("checkpoint") }),
   ],
   "a kind of operation that this version does not know",
 );
@@ -56,7 +60,7 @@ export type Operation = v.InferOutput<typeof Operation>;
 /** The node that an operation is about; null when it is about the network. */
 export function subjectOf(operation: Operation): NodeId | null {
   if (!("node" in operation)) return null;
-  return operation.kind === "add_node" ? operation.node.id : operation.node;
+  return typeof operation.node === "string" ? operation.node : operation.node.id;
 }
 
 export const Update = v.strictObject({
