@@ -19,6 +19,8 @@ export const faultClass = {
   pin_mismatch: "refused",
   signature_invalid: "refused",
   membership_rejected: "refused",
+  // Well made, for a state that is not the present one any more.
+  outdated: "temporary",
   map_rejected: "refused",
   replayed: "refused",
   clock_skew: "refused",

@@ -15,9 +15,14 @@ import {
   type Output,
   type Refusal,
 } from "../wire/control-api.ts";
-import type { Caller, Member, Operator } from "./control.ts";
+import type { ApproverCaller, Caller, Member, Operator } from "./control.ts";
 
-type CallerOf = { readonly anyone: Caller; readonly member: Member; readonly operator: Operator };
+type CallerOf = {
+  readonly anyone: Caller;
+  readonly member: Member;
+  readonly approver: ApproverCaller | Operator;
+  readonly operator: Operator;
+};
 
 /** One handler for each call in the table: a missing or an extra one does not compile. */
 export type Handlers = {
@@ -49,6 +54,7 @@ export const httpStatus = {
   pin_mismatch: 403,
   signature_invalid: 401,
   membership_rejected: 409,
+  outdated: 409,
   map_rejected: 409,
   replayed: 409,
   clock_skew: 401,
@@ -131,18 +137,24 @@ export function refusalResponse(fault: Fault, status: number = httpStatus[fault.
   return Response.json(refusal, { status });
 }
 
+const wanted = {
+  member: {
+    whom: "a member",
+    remedy: "sign the request with the identity key of an active node",
+  },
+  approver: {
+    whom: "an approver",
+    remedy: "sign the request with an approver key that is in force",
+  },
+  operator: { whom: "an operator", remedy: "run it on the control server's host, as root" },
+} as const;
+
 /** Which callers may make a call: an operator is no member, nor the other way round. */
 function refuseAuthority(needs: Authority, caller: Caller): void {
   if (needs === "anyone" || needs === caller.kind) return;
-  const remedy = {
-    member: "sign the request with the identity key of an active node",
-    operator: "run it on the control server's host, as root",
-  }[needs];
-  throw new Fault(
-    "permission_denied",
-    `this call needs ${needs === "operator" ? "an operator" : "a member"}`,
-    { remedy },
-  );
+  if (needs === "approver" && caller.kind === "operator") return;
+  const { whom, remedy } = wanted[needs];
+  throw new Fault("permission_denied", `this call needs ${whom}`, { remedy });
 }
 
 /** Read here once, because what was signed are these bytes. */

@@ -2,7 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Random, SigningSecret } from "../crypto/ed25519.ts";
-import type { Node } from "../membership/state.ts";
+import type { Approver, Node } from "../membership/state.ts";
 import type { TlsPin } from "../model/keys.ts";
 import type { ControlStore } from "../store/control-store.ts";
 import type { ControlUrl } from "../wire/join-token.ts";
@@ -13,8 +13,8 @@ import type { Network } from "./network.ts";
 export type Control = {
   readonly url: ControlUrl;
   readonly pin: TlsPin;
-  /** The approver key that this host signs with by itself: enrollments, leaves, and the operator's calls. */
-  readonly approver: SigningSecret;
+  /** The approver key on this host, if there is one: it signs enrollments, leaves and the operator's calls. */
+  readonly approver: SigningSecret | null;
   readonly network: Network;
   readonly streams: MapStreams;
   readonly store: ControlStore;
@@ -29,13 +29,15 @@ type Address = {
 };
 export type Anyone = Address & { readonly kind: "anyone" };
 export type Member = Address & { readonly kind: "member"; readonly node: Node };
+export type ApproverCaller = Address & { readonly kind: "approver"; readonly approver: Approver };
 export type Operator = Address & { readonly kind: "operator"; readonly uid: number };
 
 /** Who asks, once it is proved. */
-export type Caller = Anyone | Member | Operator;
+export type Caller = Anyone | Member | ApproverCaller | Operator;
 
 /** How a caller is named in the audit. */
 export function actorOf(caller: Caller): string {
   if (caller.kind === "member") return `node:${caller.node.id}`;
+  if (caller.kind === "approver") return `approver:${caller.approver.name}`;
   return caller.kind === "operator" ? `uid:${caller.uid}` : `address:${caller.address}`;
 }

@@ -4,12 +4,14 @@
  */
 import { unreachable } from "../base/assert.ts";
 import { Fault } from "../base/fault.ts";
-import { type Node, nodeWithKey } from "../membership/state.ts";
+import { activeApprovers, type Node, nodeWithKey } from "../membership/state.ts";
 import type { SigningKey } from "../model/keys.ts";
 import { type RequestRejection, verifyRequest } from "../wire/request-signature.ts";
 import type { Door } from "./api.ts";
-import type { Anyone, Control, Member } from "./control.ts";
+import type { Anyone, ApproverCaller, Control, Member } from "./control.ts";
 import { spend } from "./replays.ts";
+
+type Proven = Omit<Member, "address"> | Omit<ApproverCaller, "address">;
 
 /** Requests from the network at large. Nobody there is an operator. */
 export const networkDoor = (control: Control, address: string): Door => ({
@@ -26,11 +28,10 @@ export async function identify(
   body: Uint8Array,
   address: string,
   refuse: (node: Node) => void = refuseInactive,
-): Promise<Anyone | Member> {
+): Promise<Anyone | Member | ApproverCaller> {
   if (request.headers.get("signature-input") === null) return { kind: "anyone", address };
   try {
-    const node = await prove(control, request, body, refuse);
-    return { kind: "member", node, address };
+    return { ...(await prove(control, request, body, refuse)), address };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     const { pathname: endpoint } = new URL(request.url);
@@ -46,7 +47,7 @@ async function prove(
   request: Request,
   body: Uint8Array,
   refuse: (node: Node) => void,
-): Promise<Node> {
+): Promise<Proven> {
   const { headers, method } = request;
   const verified = await verifyRequest({
     method,
@@ -54,14 +55,22 @@ async function prove(
     headers,
     body,
     nowS: control.clock.nowS(),
-    isKnown: (key) => memberWithKey(control, key) !== undefined,
+    isKnown: (key) => holderOf(control, key) !== null,
   });
   if (!verified.ok) throw refusalOf(verified.error);
-  const node = memberWithKey(control, verified.value.key);
-  if (node === undefined) throw refusalOf({ code: "key_unknown", key: verified.value.key });
-  refuse(node);
+  const proven = holderOf(control, verified.value.key);
+  if (proven === null) throw refusalOf({ code: "key_unknown", key: verified.value.key });
+  if (proven.kind === "member") refuse(proven.node);
   await spend(control, verified.value);
-  return node;
+  return proven;
+}
+
+/** Whose key this is. A key has one role in the network, so there is no choice. */
+function holderOf(control: Control, key: SigningKey): Proven | null {
+  const node = memberWithKey(control, key);
+  if (node !== undefined) return { kind: "member", node };
+  const approver = activeApprovers(control.network.state).find((each) => each.key === key);
+  return approver === undefined ? null : { kind: "approver", approver };
 }
 
 function refuseInactive(node: Node): void {

@@ -19,15 +19,18 @@ import {
   type StoredCredential,
   useCredential,
 } from "../store/control-store-credentials.ts";
+import { requestOf } from "../store/control-store-requests.ts";
 import { spendNonce } from "../store/control-store-nonces.ts";
 import type { Transaction } from "../store/control-store.ts";
 import type { Input, Output } from "../wire/control-api.ts";
 import { EnrollmentRequest, enrollmentType } from "../wire/enrollment.ts";
 import type { LimiterDecision } from "./abuse.ts";
-import { commitOperation } from "./approver.ts";
+import { commitOperation, decidesAlone } from "./changes.ts";
 import type { Caller, Control } from "./control.ts";
 import { expireDue } from "./credentials.ts";
+import { historyOf } from "./history.ts";
 import { replayed } from "./replays.ts";
+import { approvalsFor, queueRequest, refuseRejected } from "./requests.ts";
 
 export async function enroll(
   control: Control,
@@ -37,16 +40,17 @@ export async function enroll(
   const { abuse, clock, log } = control;
   let identity = "";
   try {
-    admit(abuse.admitAddress(caller.address, clock.monotonicMs()));
+    admitCaller(control, caller);
     const request = openRequest(control, input.request);
     identity = request.key;
     admit(abuse.admitIdentity(identity, clock.monotonicMs()));
     await expireDue(control);
-    const node = await control.store.transact((transaction) =>
-      admitNode(control, transaction, input.secret, request),
+    const admission = await control.store.transact((transaction) =>
+      admitNode(control, transaction, input, request),
     );
     abuse.succeeded(caller.address);
-    return answerFor(control, node);
+    if (admission.status === "waiting") return admission;
+    return { ...admission, ...historyOf(control.network) };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     // A secret that never was is a guess; one that has been used or ran out is only late.
@@ -63,6 +67,11 @@ class UnknownSecret extends Fault {
       remedy: "make a new one with rustynet credential create, and copy all of it",
     });
   }
+}
+
+/** Throws `rate_limited` when too many come from there. */
+export function admitCaller({ abuse, clock }: Control, { address }: Caller): void {
+  admit(abuse.admitAddress(address, clock.monotonicMs()));
 }
 
 function admit(decision: LimiterDecision): void {
@@ -107,43 +116,67 @@ export function refuseSkew(issuedAt: UnixS, now: UnixS): void {
   );
 }
 
+/** Lets the machine in where this host may, and puts it in the queue where approvers have to. */
 async function admitNode(
   control: Control,
   transaction: Transaction,
-  secret: string,
+  { secret, request: envelope }: Input<"enroll">,
   request: EnrollmentRequest,
-): Promise<NodeId> {
+): Promise<Admitted | Waiting> {
   const known = nodeWithKey(control.network.state, request.key);
+  const id = known?.id ?? nodeIdOf(request.key);
+  const waiting = known === undefined ? await requestOf(transaction, id) : null;
+  const isAskingAgain = waiting !== null && waiting.credential === credentialIdOf(secret);
+  if (isAskingAgain) refuseRejected(waiting);
+  const isWaiting = isAskingAgain && waiting.state === "pending";
   const credential =
-    known === undefined
+    known === undefined && !isWaiting
       ? await useCredential(transaction, secret, control.clock.nowS())
-      : await credentialOfMember(transaction, secret, known);
+      : await credentialShown(transaction, secret, known);
   if (credential === null) throw refusalOf(await credentialWithSecret(transaction, secret));
   const { key, nonce, issuedAt: createdAt } = request;
   const spent = await spendNonce(transaction, { key, nonce, createdAt });
   if (spent !== "fresh") throw replayed();
-  if (known !== undefined) return known.id;
+  if (known !== undefined) return { status: "admitted", node: known.id };
 
-  const id = nodeIdOf(request.key);
+  if (decidesAlone(control)) {
+    await admitAtOnce(control, transaction, id, request, credential);
+    return { status: "admitted", node: id };
+  }
+  if (!isWaiting) await queueRequest(control, transaction, id, credential.id, envelope);
+  const approvals = await approvalsFor(control, transaction, id);
+  return { status: "waiting", node: id, approvals };
+}
+
+type Admitted = { readonly status: "admitted"; readonly node: NodeId };
+type Waiting = Extract<Output<"enroll">, { status: "waiting" }>;
+
+async function admitAtOnce(
+  control: Control,
+  transaction: Transaction,
+  id: NodeId,
+  request: EnrollmentRequest,
+  credential: StoredCredential,
+): Promise<void> {
   const node = nodeFor(control.network.state, id, request, credential);
   const detail = JSON.stringify({ name: node.name, owner: node.owner, credential: credential.id });
   const reason = { actor: `credential:${credential.id}`, event: "node_admitted", detail } as const;
   await commitOperation(control, transaction, { kind: "add_node", node }, reason);
   await insertAdmission(transaction, id, credential.id, control.clock.nowS());
-  return id;
 }
 
 /**
- * A member that asks again has lost the answer, or all but its key. It gets the answer if it shows the
- * credential that let it in, or one that still could.
+ * The credential of a machine that asks again. One that waits has shown it before. A member has lost
+ * the answer, or all but its key: it gets the answer if it shows the credential that let it in, or one
+ * that still could.
  */
-async function credentialOfMember(
+async function credentialShown(
   transaction: Transaction,
   secret: string,
-  node: Node,
+  node: Node | undefined,
 ): Promise<StoredCredential | null> {
   const credential = await credentialWithSecret(transaction, secret);
-  if (credential === null) return null;
+  if (credential === null || node === undefined) return credential;
   if (node.status === "revoked") {
     throw new Fault("revoked", "this identity was expelled and does not come back", {
       remedy: "rustynet logout --local makes a new identity; join with a new token",
@@ -187,9 +220,4 @@ export function freeName(state: State, wanted: NodeName): NodeName {
     name = v.parse(NodeName, stem + suffix);
   }
   return name;
-}
-
-function answerFor({ network }: Control, node: NodeId): Output<"enroll"> {
-  const entries = network.entries.map(({ entry }) => entry);
-  return { status: "admitted", node, genesis: network.genesis, entries };
 }

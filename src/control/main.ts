@@ -1,4 +1,5 @@
 /** The control server: makes a network once, then serves it until told to end. */
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import type { Clock } from "../base/clock.ts";
@@ -126,7 +127,10 @@ function readKeys(
   custody: Custody,
 ): ControlKeys {
   const files = filesIn(directory);
-  const approver = new SigningSecret(readKeyFile(files.approverKey, "approver", custody));
+  // Where approvers keep their keys on their own machines, none is here.
+  const approver = existsSync(files.approverKey)
+    ? new SigningSecret(readKeyFile(files.approverKey, "approver", custody))
+    : null;
   const control = new SigningSecret(readKeyFile(files.controlKey, "control", custody));
   return { approver, control, ...readTls(tls, files, custody) };
 }

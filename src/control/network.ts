@@ -34,6 +34,8 @@ export type AdvertisedItem = Omit<StoredAdvertisement, "envelope"> & {
 export class Network {
   readonly genesis: Envelope;
   readonly genesisRoot: StateRoot;
+  /** The membership at epoch 0. */
+  readonly founded: Membership;
   #membership: Membership;
   #generation: Counter = 0;
   readonly #entries: LogItem[] = [];
@@ -50,6 +52,7 @@ export class Network {
   constructor(genesis: Envelope, membership: Membership) {
     this.genesis = genesis;
     this.genesisRoot = membership.root;
+    this.founded = membership;
     this.#membership = membership;
   }
 

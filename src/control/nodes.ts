@@ -2,15 +2,19 @@
 import * as v from "valibot";
 import { assert } from "../base/assert.ts";
 import { Fault } from "../base/fault.ts";
+import type { Envelope } from "../crypto/envelope.ts";
+import { openUpdate } from "../membership/membership.ts";
 import { type Node, nodeNamed } from "../membership/state.ts";
+import type { Operation } from "../membership/update.ts";
 import type { NodeId } from "../model/ids.ts";
 import { NodeName } from "../model/names.ts";
+import type { LogEvent } from "../store/control-store-audit.ts";
 import { listSeen, type Seen } from "../store/control-store-network.ts";
-import type { Transaction } from "../store/control-store.ts";
 import type { Head } from "../wire/advertisement.ts";
 import type { Input, NodeReport, Output } from "../wire/control-api.ts";
-import { commitOperation } from "./approver.ts";
-import { actorOf, type Caller, type Control, type Member, type Operator } from "./control.ts";
+import { appendUpdate, commitOperation, decidesAlone, refusedUpdate } from "./changes.ts";
+import { actorOf, type Control, type Member, type Operator } from "./control.ts";
+import { decideOperations } from "./proposals.ts";
 
 const prefixMinDigits = 8;
 
@@ -42,35 +46,87 @@ export async function revokeNode(
   input: Input<"nodeRevoke">,
   caller: Operator,
 ): Promise<Output<"nodeRevoke">> {
-  const id = await control.store.transact(async (transaction) => {
-    const node = nodeReferredTo(control, input.node);
-    await expel(control, transaction, node.id, caller, "node_revoked");
-    return node.id;
-  });
-  return nodeAndHead(control, id);
+  return changeNode(control, input.node, caller, (node) => ({
+    operation: { kind: "revoke_node", node: node.id },
+    event: "node_revoked",
+    detail: { name: node.name },
+  }));
 }
 
+/**
+ * A node goes by its own word, which needs nobody else's. Where that was written for an earlier state,
+ * or not at all, this host's key will do if it decides alone.
+ */
 export async function leave(
   control: Control,
-  _input: Input<"leave">,
+  { update }: Input<"leave">,
   caller: Member,
 ): Promise<Output<"leave">> {
-  await control.store.transact((transaction) =>
-    expel(control, transaction, caller.node.id, caller, "node_left"),
-  );
+  const { id: node, name } = caller.node;
+  const detail = JSON.stringify({ name });
+  const reason = { actor: actorOf(caller), event: "node_left", detail } as const;
+  await control.store.transact(async (transaction) => {
+    const operation = { kind: "revoke_node", node } as const;
+    if (update === undefined) return commitOperation(control, transaction, operation, reason);
+    refuseOtherDeparture(caller.node, update);
+    const isOutdated = control.network.head.root !== parentOf(update);
+    return isOutdated && decidesAlone(control)
+      ? commitOperation(control, transaction, operation, reason)
+      : appendUpdate(control, transaction, update, reason);
+  });
   return { epoch: control.network.state.epoch };
 }
 
-async function expel(
+/** A member may send its own departure and no other change, whoever signed it. */
+function refuseOtherDeparture({ id }: Node, envelope: Envelope): void {
+  const opened = openUpdate(envelope);
+  if (!opened.ok) throw refusedUpdate(opened.error);
+  const { operation } = opened.value.update;
+  if (operation.kind === "revoke_node" && operation.node === id) return;
+  throw new Fault("request_malformed", "the update is not this node's own departure");
+}
+
+function parentOf(envelope: Envelope): string | null {
+  const opened = openUpdate(envelope);
+  return opened.ok ? opened.value.update.parent : null;
+}
+
+type Change = {
+  readonly operation: Operation;
+  readonly event: LogEvent;
+  readonly detail: Record<string, string>;
+};
+
+/** At once where this host decides alone; otherwise as a proposal that has its signature. */
+async function changeNode(
   control: Control,
-  transaction: Transaction,
-  node: NodeId,
-  caller: Caller,
-  event: "node_left" | "node_revoked",
-): Promise<void> {
-  const name = control.network.state.nodes.get(node)?.name ?? "";
-  const reason = { actor: actorOf(caller), event, detail: JSON.stringify({ name }) };
-  await commitOperation(control, transaction, { kind: "revoke_node", node }, reason);
+  reference: string,
+  caller: Operator,
+  changeOf: (node: Node) => Change | null,
+): Promise<Output<"nodeRevoke">> {
+  const { id, pending } = await control.store.transact(async (transaction) => {
+    const node = nodeReferredTo(control, reference);
+    const change = changeOf(node);
+    if (change === null) return { id: node.id, pending: null };
+    const { operation, event } = change;
+    if (!decidesAlone(control)) return { id: node.id, pending: operation };
+    const detail = JSON.stringify(change.detail);
+    await commitOperation(control, transaction, operation, {
+      ...{ actor: actorOf(caller), event, detail },
+    });
+    return { id: node.id, pending: null };
+  });
+  const outcome = pending === null ? null : await proposeChange(control, pending, caller);
+  return { ...nodeAndHead(control, id), outcome };
+}
+
+/** How long people have to sign what an operator asked for. */
+const proposalLifetimeS = 7 * 86_400;
+
+async function proposeChange(control: Control, operation: Operation, caller: Operator) {
+  const input = { operations: [operation], lifetimeS: proposalLifetimeS };
+  const { outcomes } = await decideOperations(control, input, caller);
+  return outcomes[0] ?? null;
 }
 
 export async function renameNode(
@@ -79,16 +135,15 @@ export async function renameNode(
   caller: Operator,
 ): Promise<Output<"nodeRename">> {
   const { name } = input;
-  const id = await control.store.transact(async (transaction) => {
-    const node = nodeReferredTo(control, input.node);
-    if (node.name === name) return node.id;
-    const detail = JSON.stringify({ from: node.name, to: name });
-    const reason = { actor: actorOf(caller), event: "node_renamed", detail } as const;
-    const operation = { kind: "rename_node", node: node.id, name } as const;
-    await commitOperation(control, transaction, operation, reason);
-    return node.id;
-  });
-  return nodeAndHead(control, id);
+  return changeNode(control, input.node, caller, (node) =>
+    node.name === name
+      ? null
+      : {
+          operation: { kind: "rename_node", node: node.id, name },
+          event: "node_renamed",
+          detail: { from: node.name, to: name },
+        },
+  );
 }
 
 function nodeAndHead({ network }: Control, id: NodeId): { node: Node; head: Head } {

@@ -5,15 +5,17 @@ import type { Log } from "../base/log.ts";
 import { version } from "../base/version.ts";
 import type { Random, SigningSecret } from "../crypto/ed25519.ts";
 import { type PeerHttpServer, servePeerHttp } from "../kernel/peer-http.ts";
-import { activeApprovers } from "../membership/state.ts";
 import { insertAudit, listAudit } from "../store/control-store-audit.ts";
 import type { NodeId } from "../model/ids.ts";
+import type { SigningKey } from "../model/keys.ts";
 import { putSeen } from "../store/control-store-network.ts";
 import type { ControlStore } from "../store/control-store.ts";
+import type { Output } from "../wire/control-api.ts";
 import type { ControlUrl } from "../wire/join-token.ts";
 import { AbuseGuard, type AbuseLimits } from "./abuse.ts";
 import { advertise } from "./advertisements.ts";
 import { type Handlers, serveCalls } from "./api.ts";
+import { ownVoice } from "./changes.ts";
 import type { Caller, Control } from "./control.ts";
 import {
   createCredential,
@@ -26,11 +28,23 @@ import { listen, type Listener } from "./listener.ts";
 import { type MapStreamOptions, MapStreams } from "./map-stream.ts";
 import { loadNetwork, type Network } from "./network.ts";
 import { leave, listNodes, renameNode, revokeNode } from "./nodes.ts";
+import {
+  decideOperations,
+  expireDueProposals,
+  listProposals,
+  rejectProposal,
+  settle,
+  submitProposals,
+} from "./proposals.ts";
+import { checkpointWhenDue } from "./checkpoints.ts";
 import { forgetOldNonces } from "./replays.ts";
+import { rejectRequest, showMembership } from "./requests.ts";
+import { redeemVoucher, showVoucherHistory } from "./vouchers.ts";
 import { type TlsMaterial, tlsPinOf } from "./tls-files.ts";
 
 export type ControlKeys = TlsMaterial & {
-  readonly approver: SigningSecret;
+  /** Null where all approvers keep their keys elsewhere. */
+  readonly approver: SigningSecret | null;
   readonly control: SigningSecret;
 };
 
@@ -73,6 +87,7 @@ export async function startControl(options: ServeOptions): Promise<RunningContro
   const core = { url, pin, approver: keys.approver, network, streams, abuse };
   const control: Control = { ...core, store, clock, random, log };
   parts.defer(() => keepUp(control));
+  await settle(control);
   const call = serveCalls(handlersOf(control), log);
   const listener = listenWith(control, call, options);
   parts.defer(() => listener.close());
@@ -136,6 +151,8 @@ function serveOperators(call: Call, path: string | null): Promise<PeerHttpServer
 async function keepUp(control: Control): Promise<void> {
   try {
     await expireDue(control);
+    await expireDueProposals(control);
+    await checkpointWhenDue(control);
     await forgetOldNonces(control);
     await writeSeen(control);
   } catch (error) {
@@ -157,7 +174,9 @@ function refuseStrangeKeys({ state }: Network, { approver, control }: ControlKey
   const remedy = "restore the key files that belong to this database";
   if (!state.control.includes(control.publicKey))
     throw new Fault("key_custody", "the network does not name this control key", { remedy });
-  if (!activeApprovers(state).some(({ key }) => key === approver.publicKey))
+  // One that was revoked lies about until somebody removes it. One that never was is another network's.
+  const isKnown = (key: SigningKey) => state.approvers.some((each) => each.key === key);
+  if (approver !== null && !isKnown(approver.publicKey))
     throw new Fault("key_custody", "the network does not name this approver key", { remedy });
 }
 
@@ -167,6 +186,14 @@ function handlersOf(control: Control): Handlers {
     enroll: (input, caller) => enroll(control, input, caller),
     advertise: (input, caller) => advertise(control, input, caller),
     leave: (input, caller) => leave(control, input, caller),
+    voucherHistory: (input, caller) => showVoucherHistory(control, input, caller),
+    voucherRedeem: (input, caller) => redeemVoucher(control, input, caller),
+    membershipShow: () => showMembership(control),
+    proposalSubmit: (input, caller) => submitProposals(control, input, caller),
+    proposalReject: (input, caller) => rejectProposal(control, input, caller),
+    proposalList: () => listProposals(control),
+    requestReject: (input, caller) => rejectRequest(control, input, caller),
+    operationDecide: (input, caller) => decideOperations(control, input, caller),
     networkShow: () => Promise.resolve(networkReport(control)),
     credentialCreate: (input, caller) => createCredential(control, input, caller),
     credentialList: () => listAllCredentials(control),
@@ -178,12 +205,17 @@ function handlersOf(control: Control): Handlers {
   };
 }
 
-function networkReport({ network, streams, url }: Control) {
+function networkReport(control: Control): Output<"networkShow"> {
+  const { network, streams, url, pin } = control;
+  const voice = ownVoice(control);
+  const approver = network.state.approvers.find(({ key }) => key === voice?.publicKey);
   const nodes = [...network.state.nodes.values()].filter(({ status }) => status === "active");
   return {
     network: network.state.network,
     genesis: network.genesisRoot,
     url,
+    pin,
+    approver: approver?.name ?? null,
     head: network.head,
     generation: network.generation,
     nodes: nodes.length,

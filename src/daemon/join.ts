@@ -53,6 +53,7 @@ export async function enroll(
     secret: token.secret,
     request: sealEnvelope(enrollmentType, request, [identity]),
   });
+  if (answer.status === "waiting") return answer;
   const { state } = verifyAnswer(answer, token, parts.clock.nowS());
   const member = nodeWithKey(state, identity.publicKey);
   if (member === undefined) throw notBelieved("the log does not name this host");

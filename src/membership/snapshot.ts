@@ -100,9 +100,10 @@ export function restore(
 }
 
 /** Who may sign after these entries, and when the last was taken in. The rest of the state is genesis's. */
-type Authority = Pick<Membership, "state" | "acceptedAt">;
+export type Authority = Pick<Membership, "state" | "acceptedAt">;
 
-function followAuthority(
+/** Verifies a chain of entries that change who may sign, from genesis on. */
+export function followAuthority(
   genesis: Authority,
   entries: readonly LogEntry[],
   now: UnixS,

@@ -32,6 +32,26 @@ export const admissions = dialect.table("admissions", {
   admittedAt: dialect.integer("admitted_at"),
 });
 
+export const proposals = dialect.table("proposals", {
+  id: dialect.text("id").primaryKey(),
+  epoch: dialect.integer("epoch"),
+  state: dialect.text("state"),
+  reason: dialect.text("reason"),
+  words: dialect.text("words"),
+  createdAt: dialect.integer("created_at"),
+  expiresAt: dialect.integer("expires_at"),
+  envelope: dialect.text("envelope"),
+});
+
+export const requests = dialect.table("requests", {
+  node: dialect.text("node").primaryKey(),
+  credential: dialect.text("credential"),
+  state: dialect.text("state"),
+  reason: dialect.text("reason"),
+  askedAt: dialect.integer("asked_at"),
+  envelope: dialect.text("envelope"),
+});
+
 export const entries = dialect.table("entries", {
   epoch: dialect.integer("epoch").primaryKey(),
   root: dialect.text("root"),

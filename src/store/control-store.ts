@@ -8,9 +8,10 @@ import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import * as v from "valibot";
 import { Fault } from "../base/fault.ts";
 import first from "./migrations/control-0001.sql" with { type: "text" };
+import second from "./migrations/control-0002.sql" with { type: "text" };
 
 /** Entry N brings the database from version N to N + 1. */
-const migrations: readonly string[] = [first];
+const migrations: readonly string[] = [first, second];
 
 /** One open transaction. */
 export type Transaction = {

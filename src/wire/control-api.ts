@@ -2,17 +2,28 @@
 import * as v from "valibot";
 import { Envelope } from "../crypto/envelope.ts";
 import { Node } from "../membership/state.ts";
-import { CredentialId, NetworkId, StateRoot } from "../model/ids.ts";
-import { NodeName, Owner, Tag } from "../model/names.ts";
+import { Operation, updateLifetimeMaxS } from "../membership/update.ts";
+import { CredentialId, NetworkId, NodeId, StateRoot, UpdateId } from "../model/ids.ts";
+import { TlsPin } from "../model/keys.ts";
+import { ApproverName, NodeName, Owner, Tag } from "../model/names.ts";
 import { Counter, UnixS } from "../model/time.ts";
-import { EnrollmentInput, EnrollmentOutput } from "./enrollment.ts";
+import { Dossier } from "./dossier.ts";
+import {
+  EnrollmentInput,
+  EnrollmentOutput,
+  VoucherHistoryInput,
+  VoucherHistoryOutput,
+  VoucherRedeemInput,
+} from "./enrollment.ts";
 import { Head } from "./advertisement.ts";
 
 /**
- * Who may call. `anyone` reaches the port; a `member` signs with the identity key of an active node;
- * an `operator` is root, or the service's own user, at the socket on the control server's host.
+ * Who may call. `anyone` reaches the port; a `member` signs with the identity key of an active node,
+ * an `approver` with an approver key that is in force; an `operator` is root, or the service's own
+ * user, at the socket on the control server's host. An operator may make an approver's calls: what
+ * these carry is signed by approvers, whoever brings it.
  */
-export type Authority = "anyone" | "member" | "operator";
+export type Authority = "anyone" | "member" | "approver" | "operator";
 
 export type Call = {
   readonly method: "get" | "post";
@@ -63,6 +74,49 @@ export const AuditRecord = v.strictObject({
 });
 export type AuditRecord = v.InferOutput<typeof AuditRecord>;
 
+/** Printable text of a person, to be shown to others. */
+export const Reason = v.pipe(
+  v.string(),
+  v.regex(/^[\x20-\x7e]{1,200}$/, "not 1 to 200 printable letters"),
+);
+
+/**
+ * What became of an update that was sent in. `pending` waits for signatures; `applied` is in the log;
+ * `superseded` was made for a state that another change has followed meanwhile; `conflicting` is that
+ * too, and a quorum had signed both: somebody has to look into it.
+ */
+export const ProposalState = v.picklist([
+  "pending",
+  "applied",
+  "rejected",
+  "expired",
+  "superseded",
+  "conflicting",
+]);
+export type ProposalState = v.InferOutput<typeof ProposalState>;
+
+export const Outcome = v.strictObject({
+  id: UpdateId,
+  epoch: Counter,
+  state: ProposalState,
+  words: v.array(v.string()),
+  need: Counter,
+  signed: v.array(ApproverName),
+  missing: v.array(ApproverName),
+  expiresAt: UnixS,
+  /** Why it is not decided yet, or not any more: a refusal in words. Null once it is applied. */
+  why: v.nullable(v.string()),
+});
+export type Outcome = v.InferOutput<typeof Outcome>;
+
+const Outcomes = v.object({ outcomes: v.array(Outcome), head: Head });
+
+/** A node after a change. It is as before while the change is a proposal that waits for others. */
+const NodeChange = v.object({ node: Node, head: Head, outcome: v.nullable(Outcome) });
+
+/** As many as are looked at in one go. */
+export const proposalsMax = 200;
+
 const nothing = v.strictObject({});
 /** A node by its name, or by its id or at least 8 digits of its beginning. */
 const NodeReference = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
@@ -89,12 +143,77 @@ export const calls = {
     input: v.strictObject({ envelope: Envelope }),
     output: v.object({ generation: Counter }),
   },
+  /** By the node's own word where it gives it: a `revoke_node` that it has signed. */
   leave: {
     method: "post",
     path: "/v1/leave",
     needs: "member",
-    input: nothing,
+    input: v.strictObject({ update: v.optional(Envelope) }),
     output: v.object({ epoch: Counter }),
+  },
+  voucherHistory: {
+    method: "post",
+    path: "/v1/vouchers/history",
+    needs: "anyone",
+    input: VoucherHistoryInput,
+    output: VoucherHistoryOutput,
+  },
+  voucherRedeem: {
+    method: "post",
+    path: "/v1/vouchers/redeem",
+    needs: "anyone",
+    input: VoucherRedeemInput,
+    output: EnrollmentOutput,
+  },
+  membershipShow: {
+    method: "get",
+    path: "/v1/membership",
+    needs: "approver",
+    input: nothing,
+    output: Dossier,
+  },
+  /** Updates with whatever signatures they have; those that they lack may come later. */
+  proposalSubmit: {
+    method: "post",
+    path: "/v1/proposals",
+    needs: "approver",
+    input: v.strictObject({
+      envelopes: v.pipe(v.array(Envelope), v.minLength(1), v.maxLength(proposalsMax)),
+    }),
+    output: Outcomes,
+  },
+  /** Also says of two that conflict that somebody has looked into it. */
+  proposalReject: {
+    method: "post",
+    path: "/v1/proposals/reject",
+    needs: "approver",
+    input: v.strictObject({ id: UpdateId, reason: Reason }),
+    output: Outcomes,
+  },
+  proposalList: {
+    method: "get",
+    path: "/v1/proposals",
+    needs: "approver",
+    input: nothing,
+    output: Outcomes,
+  },
+  requestReject: {
+    method: "post",
+    path: "/v1/requests/reject",
+    needs: "approver",
+    input: v.strictObject({ node: NodeId, reason: Reason }),
+    output: v.object({ node: NodeId }),
+  },
+  /** Signs with the approver key on this host, if there is one: alone where that is enough. */
+  operationDecide: {
+    method: "post",
+    path: "/v1/operations",
+    needs: "operator",
+    input: v.strictObject({
+      operations: v.pipe(v.array(Operation), v.minLength(1), v.maxLength(proposalsMax)),
+      lifetimeS: v.pipe(Counter, v.minValue(60), v.maxValue(updateLifetimeMaxS)),
+    }),
+    output: Outcomes,
   },
   networkShow: {
     method: "get",
@@ -105,6 +224,9 @@ export const calls = {
       network: NetworkId,
       genesis: StateRoot,
       url: v.string(),
+      pin: TlsPin,
+      /** The name of the approver whose key is on this host; null when there is none in force. */
+      approver: v.nullable(ApproverName),
       head: Head,
       generation: Counter,
       nodes: Counter,
@@ -149,14 +271,14 @@ export const calls = {
     path: "/v1/nodes/revoke",
     needs: "operator",
     input: v.strictObject({ node: NodeReference }),
-    output: v.object({ node: Node, head: Head }),
+    output: NodeChange,
   },
   nodeRename: {
     method: "post",
     path: "/v1/nodes/rename",
     needs: "operator",
     input: v.strictObject({ node: NodeReference, name: NodeName }),
-    output: v.object({ node: Node, head: Head }),
+    output: NodeChange,
   },
   auditList: {
     method: "get",

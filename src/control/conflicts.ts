@@ -1,0 +1,47 @@
+/**
+ * conflicts keeps the evidence when a quorum has signed two changes of one state. The first one stays;
+ * the other is shown until somebody says that it was looked into. Approvers who sign in two places at
+ * once do that by mistake; somebody with their keys does it on purpose.
+ */
+import { openUpdate } from "../membership/membership.ts";
+import { refuseSigners } from "../membership/quorum.ts";
+import { followAuthority } from "../membership/snapshot.ts";
+import type { Envelope } from "../crypto/envelope.ts";
+import type { LogEntry } from "../membership/update.ts";
+import { insertAudit } from "../store/control-store-audit.ts";
+import { putProposal, type StoredProposal } from "../store/control-store-proposals.ts";
+import type { Transaction } from "../store/control-store.ts";
+import type { Control } from "./control.ts";
+import type { Network } from "./network.ts";
+
+/** Whether this update would have followed an earlier state of our log, and its approvers signed it. */
+export function isEvidence(network: Network, envelope: Envelope): boolean {
+  const opened = openUpdate(envelope);
+  if (!opened.ok) return false;
+  const { update, signers } = opened.value;
+  if (update.epoch > network.head.epoch) return false;
+  if (network.headAt(update.epoch - 1)?.root !== update.parent) return false;
+  if (network.headAt(update.epoch)?.root === update.root) return false;
+  const chain = network.membership.authority.filter((entry) => epochOf(entry) < update.epoch);
+  const authority = followAuthority(network.founded, chain, network.membership.acceptedAt);
+  return authority.ok && refuseSigners(authority.value.state, update.operation, signers) === null;
+}
+
+function epochOf({ envelope }: LogEntry): number {
+  const opened = openUpdate(envelope);
+  return opened.ok ? opened.value.update.epoch : Number.POSITIVE_INFINITY;
+}
+
+export async function raiseConflict(
+  { log, clock, network }: Control,
+  transaction: Transaction,
+  row: Omit<StoredProposal, "state" | "reason">,
+): Promise<void> {
+  const taken = network.headAt(row.epoch)?.root ?? "";
+  const reason = `a quorum signed this and another change of the state at epoch ${row.epoch - 1}`;
+  await putProposal(transaction, { ...row, state: "conflicting", reason });
+  const detail = JSON.stringify({ epoch: row.epoch, taken });
+  const event = { actor: "log", event: "membership_conflict", subject: row.id, detail };
+  await insertAudit(transaction, { at: clock.nowS(), ...event });
+  log.error("membership_conflict", { id: row.id, epoch: row.epoch, taken });
+}

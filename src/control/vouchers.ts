@@ -1,0 +1,74 @@
+/**
+ * vouchers lets machines in for which a quorum has signed in advance. The machine writes the change
+ * itself, with the voucher's key: the server has no part in it but to hand out the log and take it in.
+ */
+import * as v from "valibot";
+import { Fault } from "../base/fault.ts";
+import { openEnvelope } from "../crypto/envelope.ts";
+import { openUpdate } from "../membership/membership.ts";
+import { spendNonce } from "../store/control-store-nonces.ts";
+import type { Caller, Control } from "./control.ts";
+import type { Input, Output } from "../wire/control-api.ts";
+import { EnrollmentRequest, enrollmentType } from "../wire/enrollment.ts";
+import { appendUpdate, refusedUpdate } from "./changes.ts";
+import { admitCaller, refuseSkew } from "./enrollment.ts";
+import { historyOf } from "./history.ts";
+import { replayed } from "./replays.ts";
+
+/** Throws `credential_invalid` unless a voucher that is in force has signed, and the node too. */
+export async function showVoucherHistory(
+  control: Control,
+  { request: envelope }: Input<"voucherHistory">,
+  caller: Caller,
+): Promise<Output<"voucherHistory">> {
+  admitCaller(control, caller);
+  if (envelope.signatures.length !== 2)
+    throw new Fault("signature_invalid", "the request is signed by voucher and node, nobody else");
+  const opened = openEnvelope(envelope, enrollmentType);
+  if (!opened.ok) throw new Fault("signature_invalid", `the request: ${opened.error.code}`);
+  const parsed = v.safeParse(EnrollmentRequest, opened.value.value);
+  if (!parsed.success) throw new Fault("request_malformed", v.summarize(parsed.issues));
+  const { key, nonce, issuedAt: createdAt } = parsed.output;
+  const { signers } = opened.value;
+  const voucher = [...signers].find((signer) => signer !== key);
+  if (voucher === undefined || !signers.has(key))
+    throw new Fault("signature_invalid", "the request is not signed with the key it names");
+  refuseSkew(createdAt, control.clock.nowS());
+  const isKnown = control.network.state.vouchers.has(voucher);
+  if (!isKnown || parsed.output.network !== control.network.state.network) throw unknownVoucher();
+  const spent = await control.store.transact((transaction) =>
+    spendNonce(transaction, { key, nonce, createdAt }),
+  );
+  if (spent !== "fresh") throw replayed();
+  return historyOf(control.network);
+}
+
+/** Appends what the machine wrote, if it follows the present state. Throws `outdated` if it does not. */
+export async function redeemVoucher(
+  control: Control,
+  { update: envelope }: Input<"voucherRedeem">,
+  caller: Caller,
+): Promise<Output<"voucherRedeem">> {
+  admitCaller(control, caller);
+  if (envelope.signatures.length !== 2)
+    throw new Fault("signature_invalid", "the update is signed by voucher and node, nobody else");
+  const opened = openUpdate(envelope);
+  if (!opened.ok) throw refusedUpdate(opened.error);
+  const { operation } = opened.value.update;
+  if (operation.kind !== "redeem_voucher")
+    throw new Fault("request_malformed", "the update redeems no voucher");
+  const { node, voucher } = operation;
+  await control.store.transact((transaction) =>
+    appendUpdate(control, transaction, envelope, {
+      actor: `voucher:${voucher}`,
+      event: "node_admitted",
+      detail: JSON.stringify({ name: node.name, owner: node.owner }),
+    }),
+  );
+  return { status: "admitted", node: node.id, ...historyOf(control.network) };
+}
+
+const unknownVoucher = (): Fault =>
+  new Fault("credential_invalid", "this voucher is none of this network, or is used up", {
+    remedy: "ask an approver for another one: rustynet membership propose add-voucher",
+  });
