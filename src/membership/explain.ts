@@ -81,6 +81,10 @@ const texts: Texts = {
     `the entry of epoch ${epoch} does not change who may sign, or is out of order`,
     distrust,
   ],
+  not_decided: ({ epoch }) => [
+    `it vouches for the change of epoch ${epoch}, which no quorum has decided`,
+    "have that one signed first",
+  ],
   snapshot_mismatch: ({ field }) => [
     `the ${field} of the snapshot is not what was signed`,
     distrust,

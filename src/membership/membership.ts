@@ -18,7 +18,9 @@ import {
   activeApprovers,
   Genesis,
   genesisState,
+  restOf,
   rootOf,
+  type RootRest,
   type State,
   succeed,
   textKey,
@@ -41,10 +43,13 @@ export type Membership = {
   /** The ids of all updates since the last checkpoint, that one's included, by the hash of their text. */
   readonly updates: Trie<UpdateId>;
   /** The entries that changed who may sign, from genesis on, in order. */
-  readonly authority: readonly LogEntry[];
+  readonly authority: readonly AuthorityEntry[];
   /** The last checkpoint, and the state that it vouches for; null before the first. */
   readonly checkpoint: Checkpoint | null;
 };
+
+/** A change of who may sign, with the rest of what its parent stands for: it is verified without the log. */
+export type AuthorityEntry = { readonly entry: LogEntry; readonly rest: RootRest };
 
 export type Checkpoint = {
   readonly entry: LogEntry;
@@ -149,7 +154,7 @@ export function succeedBy(
     acceptedAt: entry.acceptedAt,
     updates: known.with(textKey(id), id),
     authority: changesApprovers(operation)
-      ? [...membership.authority, entry]
+      ? [...membership.authority, { entry, rest: restOf(membership.state) }]
       : membership.authority,
     checkpoint: isCheckpoint
       ? { entry, state: next.state, authorityCount: membership.authority.length }

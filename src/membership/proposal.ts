@@ -5,11 +5,12 @@
 import { err, ok, type Result } from "../base/result.ts";
 import type { Envelope } from "../crypto/envelope.ts";
 import type { StateRoot } from "../model/ids.ts";
-import type { UnixS } from "../model/time.ts";
+import type { Counter, UnixS } from "../model/time.ts";
 import { describeOperation } from "./describe.ts";
 import {
   advance,
   type Membership,
+  type OpenedUpdate,
   openUpdate,
   refusePlace,
   refuseTime,
@@ -36,11 +37,18 @@ export function openProposal(
   now: UnixS,
 ): Result<Proposal, Rejection> {
   const opened = openUpdate(envelope);
-  if (!opened.ok) return opened;
-  const { update, signers } = opened.value;
+  return opened.ok ? weigh(membership, envelope, opened.value, now) : opened;
+}
+
+function weigh(
+  membership: Membership,
+  envelope: Envelope,
+  { update, signers }: OpenedUpdate,
+  now: UnixS,
+): Result<Proposal, Rejection> {
   const acceptedAt = Math.max(now, membership.acceptedAt);
   const refusal =
-    refusePlace(membership, update) ?? refuseTime(membership, update, acceptedAt, acceptedAt);
+    refusePlace(membership, update) ?? refuseTime(membership, update, acceptedAt, now);
   if (refusal !== null) return err(refusal);
   const next = advance(membership.state, update.operation);
   if (!next.ok) return next;
@@ -62,6 +70,13 @@ export type Judged =
   | { readonly kind: "open"; readonly proposal: Proposal }
   | { readonly kind: "void"; readonly envelope: Envelope; readonly why: Rejection };
 
+/** Where a proposal may begin: the log's end, or where another proposal would lead. */
+type Footing = {
+  readonly membership: Membership;
+  /** The first change on the way there that no quorum has decided; null when all of them are. */
+  readonly undecided: Counter | null;
+};
+
 /**
  * Judges proposals, each after the one that it builds on. `envelopes` ascend by epoch. Several may
  * follow the same state: one of them at most will be taken in, and with it those that build on it.
@@ -71,14 +86,37 @@ export function openProposals(
   envelopes: readonly Envelope[],
   now: UnixS,
 ): readonly Judged[] {
-  const states = new Map<StateRoot, Membership>([[membership.root, membership]]);
+  const end: Footing = { membership, undecided: null };
+  const footings = new Map<StateRoot, Footing>([[membership.root, end]]);
   return envelopes.map((envelope) => {
     const opened = openUpdate(envelope);
     if (!opened.ok) return { kind: "void", envelope, why: opened.error };
-    const before = states.get(opened.value.update.parent) ?? membership;
-    const judged = openProposal(before, envelope, now);
+    const footing = footings.get(opened.value.update.parent) ?? end;
+    const judged = judge(footing, envelope, opened.value, now);
     if (!judged.ok) return { kind: "void", envelope, why: judged.error };
-    states.set(judged.value.update.root, judged.value.leadsTo);
+    const { update } = judged.value;
+    const next = footingAfter(footing, judged.value);
+    // The same change may have been proposed twice. What follows needs one of the two decided.
+    const known = footings.get(update.root);
+    if (known === undefined || known.undecided !== null) footings.set(update.root, next);
     return { kind: "open", proposal: judged.value };
   });
 }
+
+function judge(
+  { membership, undecided }: Footing,
+  envelope: Envelope,
+  opened: OpenedUpdate,
+  now: UnixS,
+): Result<Proposal, Rejection> {
+  const { kind } = opened.update.operation;
+  const weighed = weigh(membership, envelope, opened, now);
+  // Who believes a checkpoint asks for no signature below it: one would stand for all those missing.
+  const isRash = weighed.ok && kind === "checkpoint" && undecided !== null;
+  return isRash ? err({ code: "not_decided", epoch: undecided }) : weighed;
+}
+
+const footingAfter = ({ undecided }: Footing, { update, tally, leadsTo }: Proposal): Footing => ({
+  membership: leadsTo,
+  undecided: undecided ?? (tally.verdict === null ? null : update.epoch),
+});

@@ -64,4 +64,8 @@ export type Rejection =
   | { readonly code: "voucher_expired"; readonly expiresAt: UnixS }
   | { readonly code: "not_a_checkpoint"; readonly epoch: number }
   | { readonly code: "not_of_authority"; readonly epoch: number }
-  | { readonly code: "snapshot_mismatch"; readonly field: "epoch" | "approvers" | "threshold" };
+  | { readonly code: "not_decided"; readonly epoch: number }
+  | { readonly code: "snapshot_mismatch"; readonly field: SnapshotField };
+
+/** What of a snapshot's state is told apart before its root is computed. */
+export type SnapshotField = "network" | "ranges" | "epoch" | "approvers" | "threshold" | "nodes";

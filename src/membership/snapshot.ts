@@ -4,44 +4,29 @@
  * (protocol.md section 4.6).
  */
 import * as v from "valibot";
-import { err, ok, type Result } from "../base/result.ts";
-import { encodeCanonical } from "../crypto/canonical.ts";
 import { equalBytes } from "../base/bytes.ts";
-import { SigningKey } from "../model/keys.ts";
-import { Counter, type UnixS } from "../model/time.ts";
-import { type Membership, nodeIdOf, openUpdate, refuseTime } from "./membership.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { type CanonicalValue, encodeCanonical } from "../crypto/canonical.ts";
+import type { UnixS } from "../model/time.ts";
+import { documentOf, StateDocument, stateOf } from "./document.ts";
+import {
+  type AuthorityEntry,
+  type Membership,
+  nodeIdOf,
+  type OpenedUpdate,
+  openUpdate,
+  refuseTime,
+} from "./membership.ts";
 import { changesApprovers, refuseSigners, refuseSuccessors } from "./quorum.ts";
 import { reduce } from "./reducer.ts";
-import type { Rejection } from "./rejection.ts";
-import {
-  Approver,
-  Genesis,
-  genesisState,
-  Node,
-  rootOf,
-  type State,
-  textKey,
-  Voucher,
-  withNode,
-} from "./state.ts";
+import type { Rejection, SnapshotField } from "./rejection.ts";
+import { RootRest, rootOf, rootWith, type State, textKey } from "./state.ts";
 import { Trie } from "./trie.ts";
-import { LogEntry } from "./update.ts";
-
-/** A state as one document: what the root stands for, each set in ascending order. */
-export const StateDocument = v.strictObject({
-  ...Genesis.entries,
-  // Revoked ones stay in the list: there may be more than a network begins with.
-  approvers: v.array(Approver),
-  epoch: Counter,
-  nodes: v.array(Node),
-  retired: v.array(SigningKey),
-  vouchers: v.array(Voucher),
-});
-export type StateDocument = v.InferOutput<typeof StateDocument>;
+import { LogEntry, type Update } from "./update.ts";
 
 export const Snapshot = v.strictObject({
-  /** Every entry up to the checkpoint that changed who may sign. */
-  authority: v.array(LogEntry),
+  /** Every entry before the checkpoint that changed who may sign, each with what it left alone. */
+  authority: v.array(v.strictObject({ entry: LogEntry, rest: RootRest })),
   checkpoint: LogEntry,
   /** The state that the checkpoint leads to. */
   state: StateDocument,
@@ -71,27 +56,23 @@ export function restore(
 ): Result<Membership, Rejection> {
   const opened = openUpdate(checkpoint.envelope);
   if (!opened.ok) return opened;
-  const { update, signers } = opened.value;
-  const { network } = genesis.state;
+  const { update } = opened.value;
   if (update.operation.kind !== "checkpoint")
     return err({ code: "not_a_checkpoint", epoch: update.epoch });
-  if (update.network !== network) return err({ code: "network_mismatch", expected: network });
-
   const before = followAuthority(genesis, authority, now);
   if (!before.ok) return before;
-  const state = stateOf(document);
+  // Building the state is the costly part: whoever may not sign does not get so far.
   const refusal =
-    refuseDocument(before.value, update.epoch, state) ??
-    refuseTime(before.value, update, checkpoint.acceptedAt, now) ??
-    refuseSigners(before.value.state, update.operation, signers);
+    refuseDocument(before.value, update, document) ??
+    refuseCheckpoint(before.value, opened.value, checkpoint.acceptedAt, now);
   if (refusal !== null) return err(refusal);
-  const parent = rootOf({ ...state, epoch: state.epoch - 1 });
-  if (update.parent !== parent) return err({ code: "parent_mismatch", expected: parent });
-  const root = rootOf(state);
-  if (update.root !== root) return err({ code: "root_mismatch", expected: root });
+  const state = stateOf(document);
+  if (state === null) return err({ code: "snapshot_mismatch", field: "nodes" });
+  const unvouched = refuseRoots(state, update);
+  if (unvouched !== null) return err(unvouched);
   return ok({
     state,
-    root,
+    root: update.root,
     acceptedAt: checkpoint.acceptedAt,
     updates: Trie.empty<typeof update.id>().with(textKey(update.id), update.id),
     authority,
@@ -105,7 +86,7 @@ export type Authority = Pick<Membership, "state" | "acceptedAt">;
 /** Verifies a chain of entries that change who may sign, from genesis on. */
 export function followAuthority(
   genesis: Authority,
-  entries: readonly LogEntry[],
+  entries: readonly AuthorityEntry[],
   now: UnixS,
 ): Result<Authority, Rejection> {
   let authority = genesis;
@@ -117,71 +98,71 @@ export function followAuthority(
   return ok(authority);
 }
 
-function followOne(before: Authority, entry: LogEntry, now: UnixS): Result<Authority, Rejection> {
+/**
+ * One change of who may sign. Its two roots are those of exactly the approvers known so far, and of
+ * those it makes: no change before it can be left out, and none of another history put in.
+ */
+function followOne(
+  before: Authority,
+  { entry, rest }: AuthorityEntry,
+  now: UnixS,
+): Result<Authority, Rejection> {
   const opened = openUpdate(entry.envelope);
   if (!opened.ok) return opened;
   const { update, signers } = opened.value;
-  const { epoch, operation } = update;
-  const { network } = before.state;
-  if (update.network !== network) return err({ code: "network_mismatch", expected: network });
+  const { epoch, operation, network } = update;
+  const expected = before.state.network;
+  if (network !== expected) return err({ code: "network_mismatch", expected });
   if (epoch <= before.state.epoch || !changesApprovers(operation))
     return err({ code: "not_of_authority", epoch });
+  const { control, relays } = rest;
+  const state = { ...before.state, control, relays, epoch: epoch - 1 };
+  const parent = rootWith(state, rest);
+  if (update.parent !== parent) return err({ code: "parent_mismatch", expected: parent });
   const refusal =
-    refuseTime(before, update, entry.acceptedAt, now) ??
-    refuseSigners(before.state, operation, signers);
+    refuseTime(before, update, entry.acceptedAt, now) ?? refuseSigners(state, operation, signers);
   if (refusal !== null) return err(refusal);
-  const after = reduce(before.state, operation, { nodeIdOf });
+  const after = reduce(state, operation, { nodeIdOf });
   if (!after.ok) return after;
   const outvoted = refuseSuccessors(after.value, operation, signers);
   if (outvoted !== null) return err(outvoted);
-  return ok({ state: { ...after.value, epoch }, acceptedAt: entry.acceptedAt });
+  const next = { ...after.value, epoch };
+  const root = rootWith(next, rest);
+  if (update.root !== root) return err({ code: "root_mismatch", expected: root });
+  return ok({ state: next, acceptedAt: entry.acceptedAt });
 }
 
 /** An entry that was left out, or one of another history, would show in who may sign. */
 function refuseDocument(
   { state: authority }: Authority,
-  epoch: Counter,
-  state: State,
+  { network, epoch }: Update,
+  document: StateDocument,
 ): Rejection | null {
-  if (state.epoch !== epoch || epoch <= authority.epoch)
-    return { code: "snapshot_mismatch", field: "epoch" };
-  if (state.threshold !== authority.threshold)
-    return { code: "snapshot_mismatch", field: "threshold" };
-  const isSame = equalBytes(encodeCanonical(state.approvers), encodeCanonical(authority.approvers));
-  return isSame ? null : { code: "snapshot_mismatch", field: "approvers" };
+  if (network !== authority.network)
+    return { code: "network_mismatch", expected: authority.network };
+  const mismatch = (field: SnapshotField): Rejection => ({ code: "snapshot_mismatch", field });
+  if (document.epoch !== epoch || epoch <= authority.epoch) return mismatch("epoch");
+  const fixed = ["network", "ranges", "threshold", "approvers"] as const;
+  const changed = fixed.find((field) => !isSame(document[field], authority[field]));
+  return changed === undefined ? null : mismatch(changed);
 }
 
-function documentOf(state: State): StateDocument {
-  const { network, ranges, threshold, approvers, control, relays, policy, epoch } = state;
-  return {
-    version: 1,
-    network,
-    ranges,
-    threshold,
-    approvers: [...approvers],
-    control: [...control],
-    relays: [...relays],
-    policy,
-    epoch,
-    nodes: [...state.nodes.values()],
-    retired: [...state.retired.values()],
-    vouchers: [...state.vouchers.values()],
-  };
-}
+const isSame = (left: CanonicalValue, right: CanonicalValue): boolean =>
+  equalBytes(encodeCanonical(left), encodeCanonical(right));
 
-/** Whether it is a state that the rules lead to is not known here: the root is compared. */
-function stateOf({ nodes, retired, vouchers, epoch, ...rest }: StateDocument): State {
-  let state: State = { ...genesisState(rest), epoch };
-  for (const node of nodes) state = withNode(state, node);
-  return {
-    ...state,
-    retired: trieOf(retired, (key) => key),
-    vouchers: trieOf(vouchers, ({ key }) => key),
-  };
-}
+const refuseCheckpoint = (
+  authority: Authority,
+  { update, signers }: OpenedUpdate,
+  acceptedAt: UnixS,
+  now: UnixS,
+): Rejection | null =>
+  refuseTime(authority, update, acceptedAt, now) ??
+  refuseSigners(authority.state, update.operation, signers);
 
-function trieOf<V>(values: readonly V[], keyOf: (value: V) => string): Trie<V> {
-  let trie = Trie.empty<V>();
-  for (const value of values) trie = trie.with(keyOf(value), value);
-  return trie;
+/** A checkpoint changes nothing but the epoch: both of its roots are those of the one state. */
+function refuseRoots(state: State, update: Update): Rejection | null {
+  const parent = rootOf({ ...state, epoch: state.epoch - 1 });
+  if (update.parent !== parent) return { code: "parent_mismatch", expected: parent };
+  const root = rootOf(state);
+  return update.root === root ? null : { code: "root_mismatch", expected: root };
 }

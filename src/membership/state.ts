@@ -186,25 +186,44 @@ export function withoutNode(state: State, node: Node): State {
   return { ...state, nodes: state.nodes.without(node.id), nodeByName, nodeByAddress, nodeByKey };
 }
 
+const TreeHash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "not 64 hex digits"));
+
+/**
+ * What a root stands for beside the network, the epoch and who may sign: no change of who may sign
+ * touches it. Sets are there as the hashes of their trees, so it is small however much it stands for.
+ */
+export const RootRest = v.strictObject({
+  control: authorities,
+  relays: authorities,
+  policy: PolicyPin,
+  nodes: TreeHash,
+  retired: v.exactOptional(TreeHash),
+  vouchers: v.exactOptional(TreeHash),
+});
+export type RootRest = v.InferOutput<typeof RootRest>;
+
+/** Who may sign, when and where: the part of a state that decides about all others. */
+export type Signatories = Pick<State, "network" | "epoch" | "ranges" | "threshold" | "approvers">;
+
+export const restOf = ({ control, relays, policy, ...state }: State): RootRest => ({
+  control: [...control],
+  relays: [...relays],
+  policy,
+  nodes: encodeHex(treeHash(state.nodes.tree, hashOfNode)),
+  // Left out while there are none: each set of keys has one spelling, and old roots stand.
+  ...(state.retired.size > 0 && { retired: encodeHex(treeHash(state.retired.tree, hashOfKey)) }),
+  ...(state.vouchers.size > 0 && {
+    vouchers: encodeHex(treeHash(state.vouchers.tree, hashOfVoucher)),
+  }),
+});
+
 /** The root of the state. Costs a few hashes when it follows a state whose root was computed. */
-export function rootOf(state: State): StateRoot {
-  const summary = {
-    version: 1,
-    network: state.network,
-    epoch: state.epoch,
-    ranges: state.ranges,
-    threshold: state.threshold,
-    approvers: state.approvers,
-    control: state.control,
-    relays: state.relays,
-    policy: state.policy,
-    nodes: encodeHex(treeHash(state.nodes.tree, hashOfNode)),
-    // Left out while there are none: each set of keys has one spelling, and old roots stand.
-    ...(state.retired.size > 0 && { retired: encodeHex(treeHash(state.retired.tree, hashOfKey)) }),
-    ...(state.vouchers.size > 0 && {
-      vouchers: encodeHex(treeHash(state.vouchers.tree, hashOfVoucher)),
-    }),
-  };
+export const rootOf = (state: State): StateRoot => rootWith(state, restOf(state));
+
+/** The root of a state of which the rest is known by its hashes alone. */
+export function rootWith(signatories: Signatories, rest: RootRest): StateRoot {
+  const { network, epoch, ranges, threshold, approvers } = signatories;
+  const summary = { version: 1, network, epoch, ranges, threshold, approvers, ...rest };
   const hash = hashOf("rustynet/membership-state/v1", encodeCanonical(summary));
   return v.parse(StateRoot, encodeHex(hash));
 }

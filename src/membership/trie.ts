@@ -28,6 +28,17 @@ export class Trie<V> {
     return new Trie<V>(null, 0);
   }
 
+  /** All at once: a tenth of the work that `with` would have. Of two values with one key the last stays. */
+  static from<V>(entries: Iterable<readonly [key: string, value: V]>): Trie<V> {
+    const byKey = new Map<string, Leaf<V>>();
+    for (const [key, value] of entries) {
+      assert(key.length * 4 === keyBits, "a trie key is 64 hex digits");
+      byKey.set(key, { kind: "leaf", key, value });
+    }
+    const leaves = [...byKey.values()].sort((left, right) => (left.key < right.key ? -1 : 1));
+    return new Trie(grow(leaves, 0, leaves.length, 0), leaves.length);
+  }
+
   get(key: string): V | undefined {
     let tree = this.tree;
     for (let depth = 0; tree?.kind === "branch"; depth++)
@@ -89,6 +100,19 @@ function* changes<V>(before: Tree<V>, after: Tree<V>): Generator<Change<V>> {
     if (next !== value) yield { before: value, after: next };
   }
   for (const value of later.values()) yield { before: undefined, after: value };
+}
+
+/** The tree of the leaves from `start` to before `end`, which ascend and agree on the first `depth` bits. */
+function grow<V>(leaves: readonly Leaf<V>[], start: number, end: number, depth: number): Tree<V> {
+  if (end - start < 2) return (start < end ? leaves[start] : null) ?? null;
+  let [low, high] = [start, end];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (bitAt(leaves[middle]?.key ?? "", depth)) high = middle;
+    else low = middle + 1;
+  }
+  const zero = grow(leaves, start, low, depth + 1);
+  return { kind: "branch", zero, one: grow(leaves, low, end, depth + 1) };
 }
 
 function put<V>(tree: Tree<V>, leaf: Leaf<V>, depth: number): Tree<V> {

@@ -7,6 +7,7 @@ import type { Result } from "../../src/base/result.ts";
 import { Envelope } from "../../src/crypto/envelope.ts";
 import { append, found, type Membership } from "../../src/membership/membership.ts";
 import type { Rejection } from "../../src/membership/rejection.ts";
+import type { State } from "../../src/membership/state.ts";
 import { LogEntry } from "../../src/membership/update.ts";
 import { StateRoot } from "../../src/model/ids.ts";
 import { slowRoot } from "../support/merkle-twin.ts";
@@ -47,9 +48,11 @@ function replay({ genesis, genesisRoot, entries, now }: v.InferOutput<typeof Val
 test.each(valid)("$name is accepted, with the roots that are written there", ({ vector }) => {
   const history = replay(vector);
   expect(history.map(({ root }) => root)).toEqual(vector.roots);
-  for (const { state, root } of history)
-    expect(slowRoot(state, [...state.nodes.values()], [...state.retired.values()])).toBe(root);
+  for (const { state, root } of history) expect(slowRoot(state, ...listsOf(state))).toBe(root);
 });
+
+const listsOf = ({ nodes, retired, vouchers }: State) =>
+  [[...nodes.values()], [...retired.values()], [...vouchers.values()]] as const;
 
 /** The code, with the envelope's own behind it. */
 function codesOf(outcome: Result<unknown, Rejection>): string {
@@ -116,6 +119,15 @@ test("every way to refuse has a vector, but for a limit that no file should reac
     too_few_successors: true,
     owner_did_not_sign: true,
     key_unproven: true,
+    too_many_vouchers: false,
+    voucher_unknown: true,
+    voucher_for_others: true,
+    voucher_expired: true,
+    voucher_unproven: true,
+    not_a_checkpoint: true,
+    not_of_authority: true,
+    not_decided: false,
+    snapshot_mismatch: true,
   } as const satisfies Record<Rejection["code"], boolean>;
   const reached = new Set(invalid.map(({ vector }) => vector.expect.split(":")[0]));
   for (const [code, isReached] of Object.entries(codes))

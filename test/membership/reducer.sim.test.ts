@@ -13,6 +13,7 @@ import {
   type PolicyPin,
   rootOf,
   type State,
+  type Voucher,
 } from "../../src/membership/state.ts";
 import { type Operation, subjectOf } from "../../src/membership/update.ts";
 import { PolicyHash } from "../../src/model/ids.ts";
@@ -22,7 +23,7 @@ import { SigningKey } from "../../src/model/keys.ts";
 import { MembersTwin } from "../support/members-twin.ts";
 import { slowRoot } from "../support/merkle-twin.ts";
 import { forEachSeed, type Prng } from "../support/prng.ts";
-import { approverOf, codeOf, genesisOf, Ledger, signerOf } from "../support/world.ts";
+import { approverOf, codeOf, genesisOf, Ledger, nowS, signerOf } from "../support/world.ts";
 
 // What must hold of every network:
 //   1. no two nodes that are not revoked have one name;
@@ -34,10 +35,13 @@ import { approverOf, codeOf, genesisOf, Ledger, signerOf } from "../support/worl
 //   7. there is a control key as long as there was one;
 //   8. the epoch is the number of changes;
 //   9. names, addresses and keys lead to the nodes that have them, and to no others;
-//  10. the root is that of the records, whatever way led to them.
+//  10. the root is that of the records, whatever way led to them;
+//  11. by a voucher come as many nodes as it says at most, of its owner and with its tags alone, and
+//      what is used up or taken back stays away.
 
 const labels = ["a", "b", "c", "d", "e", "f", "approver", "control"];
 const roles = ["guard", "relay", "g", "h", "i", "j", "k", "l"];
+const vouchers = ["v", "w", "guard", "g"];
 const names = ["web", "db", "mail", "www"].map((name) => v.parse(NodeName, name));
 /** Small, so that it runs full. */
 const ranges = {
@@ -70,8 +74,36 @@ function anyNode(prng: Prng, state: State): Node {
 
 function anyOperation(prng: Prng, state: State): Operation {
   if (prng.chance(0.35)) return { kind: "add_node", node: anyNode(prng, state) };
+  if (prng.chance(0.25)) return anyVoucher(prng, state);
   return prng.chance(0.55) ? anyChange(prng, state) : anyDecision(prng, state);
 }
+
+function anyVoucher(prng: Prng, state: State): Operation {
+  const some = [...state.vouchers.values()];
+  const anyOf = keyOf(prng.pick(vouchers));
+  const voucher = some.length > 0 && prng.chance(0.9) ? prng.pick(some) : undefined;
+  const node = { ...anyNode(prng, state), ...(prng.chance(0.8) && voucherTerms(voucher)) };
+  return prng.pick<Operation>([
+    {
+      kind: "add_voucher",
+      voucher: {
+        key: anyOf,
+        owner: prng.pick(owners),
+        tags: prng.pick([[], [tag]]),
+        uses: 1 + prng.integer(3),
+        expiresAt: nowS,
+      },
+    },
+    { kind: "redeem_voucher", voucher: voucher?.key ?? anyOf, node },
+    { kind: "redeem_voucher", voucher: voucher?.key ?? anyOf, node },
+    prng.chance(0.2)
+      ? { kind: "revoke_voucher", key: voucher?.key ?? anyOf }
+      : { kind: "checkpoint" },
+  ]);
+}
+
+const voucherTerms = (voucher: Voucher | undefined): Partial<Node> =>
+  voucher === undefined ? {} : { owner: voucher.owner, tags: voucher.tags };
 
 function anyChange(prng: Prng, state: State): Operation {
   const some = [...state.nodes.values()].map(({ id }) => id);
@@ -131,7 +163,9 @@ function expectInvariants(state: State, twin: MembersTwin): void {
     expect(nodeWithKey(state, key)?.key).toBe(key);
   }
   const inUse = [...nodes, ...state.approvers].map(({ key }) => key);
-  const roles = [...inUse, ...state.control, ...state.relays, ...state.retired.values()];
+  const vouchers = [...state.vouchers.values()].map((voucher) => voucher.key);
+  const given = [...state.control, ...state.relays, ...vouchers];
+  const roles = [...inUse, ...given, ...state.retired.values()];
   expect(new Set(roles).size).toBe(roles.length);
   const signing = state.approvers.filter((one) => one.status === "active");
   expect(signing.length).toBeGreaterThanOrEqual(state.threshold);
@@ -166,6 +200,36 @@ function expectNothingComesBack(before: State, after: State, operation: Operatio
   for (const key of before.retired.values()) expect(after.retired.has(key)).toBe(true);
 }
 
+/** What is left of each voucher that was ever there, by its key, counted apart from the state. */
+type Purse = Map<SigningKey, Voucher>;
+
+function expectFairVouchers(purse: Purse, before: State, after: State, operation: Operation): void {
+  if (operation.kind === "add_voucher") {
+    expect(purse.has(operation.voucher.key)).toBe(false);
+    purse.set(operation.voucher.key, operation.voucher);
+  }
+  if (operation.kind === "revoke_voucher") spend(purse, operation.key, Number.POSITIVE_INFINITY);
+  if (operation.kind === "redeem_voucher") {
+    const { owner, tags } = spend(purse, operation.voucher, 1);
+    const newcomer = after.nodes.get(operation.node.id);
+    expect(newcomer).toMatchObject({ owner, tags: [...tags] });
+    expect(before.nodes.has(operation.node.id)).toBe(false);
+  }
+  const left = [...purse.values()].filter(({ uses }) => uses > 0);
+  expect([...after.vouchers.values()]).toEqual(
+    left.sort((one, two) => (one.key < two.key ? -1 : 1)),
+  );
+  for (const { key, uses } of purse.values())
+    if (uses < 1) expect(after.retired.has(key)).toBe(true);
+}
+
+function spend(purse: Purse, key: SigningKey, times: number): Voucher {
+  const voucher = purse.get(key);
+  if (voucher === undefined || voucher.uses < 1) throw new Error("a voucher that is not there");
+  purse.set(key, { ...voucher, uses: voucher.uses - times });
+  return voucher;
+}
+
 function expectSame(state: State, root: string, twin: MembersTwin): void {
   const { approvers, threshold, control, relays, policy } = state;
   const told = { approvers, threshold, control, relays, policy };
@@ -177,7 +241,7 @@ function expectSame(state: State, root: string, twin: MembersTwin): void {
     relays: [...twin.relays],
     policy: twin.policy,
   });
-  expect(root).toBe(slowRoot(state, twin.nodes, twin.retired));
+  expect(root).toBe(slowRoot(state, twin.nodes, twin.retired, twin.vouchers));
 }
 
 test("random histories lead where the twin goes, and what must hold holds", () => {
@@ -185,6 +249,7 @@ test("random histories lead where the twin goes, and what must hold holds", () =
   forEachSeed(500, (prng) => {
     let state = genesisState(genesis);
     const twin = new MembersTwin(genesis, (key) => nodeIdOf(v.parse(SigningKey, key)));
+    const purse: Purse = new Map();
     for (let step = 0; step < 40; step++) {
       const operation = anyOperation(prng, state);
       const next = advance(state, operation);
@@ -192,6 +257,7 @@ test("random histories lead where the twin goes, and what must hold holds", () =
       expect(codeOf(next)).toBe(twin.take(operation));
       if (!next.ok) continue;
       expectNothingComesBack(state, next.value.state, operation);
+      expectFairVouchers(purse, state, next.value.state, operation);
       state = next.value.state;
       expectSame(state, next.value.root, twin);
     }
@@ -221,6 +287,8 @@ test("random histories lead where the twin goes, and what must hold holds", () =
     "nothing_changes",
     "owner_missing",
     "threshold_unreachable",
+    "voucher_for_others",
+    "voucher_unknown",
   ]);
 });
 

@@ -71,6 +71,19 @@ function keysOf(tree: Tree<number>): readonly string[] {
   return tree.kind === "leaf" ? [tree.key] : [...keysOf(tree.zero), ...keysOf(tree.one)];
 }
 
+test("made all at once it is what it would be one by one, and of two values the last stays", () => {
+  forEachSeed(200, (prng) => {
+    const keys = anyKeys(prng, prng.integer(14));
+    const entries = [...keys, ...keys.slice(0, prng.integer(4))].map((key, i) => [key, i] as const);
+    const shuffled = entries.toSorted(() => (prng.chance(0.5) ? 1 : -1));
+    const made = Trie.from(shuffled);
+    expect(made.tree).toEqual(build(shuffled).tree);
+    expect(made.size).toBe(new Set(keys).size);
+  });
+  expect(Trie.from([]).tree).toBeNull();
+  expect(() => Trie.from([["ab", 1]])).toThrow("a trie key is 64 hex digits");
+});
+
 test("what differs between two tries is what differs between two Maps, each key once", () => {
   forEachSeed(200, (prng) => {
     const keys = [...new Set(anyKeys(prng, 14))];

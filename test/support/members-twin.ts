@@ -1,6 +1,6 @@
 /** members-twin: what the reducer decides, as plain lists that are searched from end to end. */
 import { unreachable } from "../../src/base/assert.ts";
-import type { Genesis, Node, PolicyPin } from "../../src/membership/state.ts";
+import type { Genesis, Node, PolicyPin, Voucher } from "../../src/membership/state.ts";
 import type { Operation } from "../../src/membership/update.ts";
 import type { SigningKey } from "../../src/model/keys.ts";
 import { isPrefixOf } from "./cidr-twin.ts";
@@ -33,7 +33,16 @@ type OfApprovers = Extract<
   Operation,
   { kind: "add_approver" | "rotate_approver" | "revoke_approver" | "set_threshold" }
 >;
-type OfAuthorities = Exclude<Operation, { kind: "add_node" } | OfNode | OfApprovers>;
+type OfVouchers = Extract<Operation, { kind: "add_voucher" | "revoke_voucher" | "redeem_voucher" }>;
+type OfAuthorities = Exclude<
+  Operation,
+  { kind: "add_node" | "checkpoint" } | OfNode | OfApprovers | OfVouchers
+>;
+
+const isOfNode = (operation: Operation): operation is OfNode =>
+  "node" in operation && typeof operation.node === "string";
+const isOfVouchers = (operation: Operation): operation is OfVouchers =>
+  operation.kind.endsWith("_voucher");
 
 /** The network as plain lists, in the order in which things came. */
 export class MembersTwin {
@@ -45,7 +54,8 @@ export class MembersTwin {
   control: readonly SigningKey[];
   relays: readonly SigningKey[];
   policy: PolicyPin;
-  /** Every key that was a node's, a control's or a relay's and was given up. */
+  vouchers: readonly Voucher[] = [];
+  /** Every key that was a node's, a control's, a relay's or a voucher's and was given up. */
   retired: readonly SigningKey[] = [];
   epoch = 0;
 
@@ -67,7 +77,9 @@ export class MembersTwin {
 
   #refuse(operation: Operation): string | null {
     if (operation.kind === "add_node") return this.#refuseNode(operation.node);
-    if ("node" in operation) return this.#refuseChange(operation);
+    if (operation.kind === "checkpoint") return null;
+    if (isOfVouchers(operation)) return this.#refuseVouchers(operation);
+    if (isOfNode(operation)) return this.#refuseChange(operation);
     if ("approver" in operation || operation.kind === "set_threshold")
       return this.#refuseApprovers(operation);
     return this.#refuseAuthorities(operation);
@@ -146,10 +158,24 @@ export class MembersTwin {
     }
   }
 
+  #refuseVouchers(operation: OfVouchers): string | null {
+    if (operation.kind === "add_voucher")
+      return this.vouchers.length === 1_000
+        ? "too_many_vouchers"
+        : this.#refuseKey(operation.voucher.key);
+    const wanted = operation.kind === "revoke_voucher" ? operation.key : operation.voucher;
+    const voucher = this.vouchers.find(({ key }) => key === wanted);
+    if (voucher === undefined) return "voucher_unknown";
+    if (operation.kind === "revoke_voucher") return null;
+    const { node } = operation;
+    const fits = node.owner === voucher.owner && Bun.deepEquals(node.tags, voucher.tags);
+    return fits ? this.#refuseNode(node) : "voucher_for_others";
+  }
+
   #refuseKey(key: SigningKey): string | null {
     const isRevoked = this.approvers.some((one) => one.key === key && one.status === "revoked");
     if (isRevoked || this.retired.includes(key)) return "key_retired";
-    const holders = [...this.approvers, ...this.nodes].map((one) => one.key);
+    const holders = [...this.approvers, ...this.nodes, ...this.vouchers].map((one) => one.key);
     return [...holders, ...this.control, ...this.relays].includes(key) ? "key_in_use" : null;
   }
 
@@ -161,14 +187,30 @@ export class MembersTwin {
     if (operation.kind === "add_node") this.nodes = [...this.nodes, operation.node];
     else if (operation.kind === "remove_node")
       this.nodes = this.nodes.filter(({ id }) => id !== operation.node);
-    else if ("node" in operation) {
+    else if (isOfVouchers(operation)) this.#applyToVouchers(operation);
+    else if (isOfNode(operation)) {
       if (operation.kind === "rotate_node_key")
         for (const node of this.nodes)
           if (node.id === operation.node) this.retired = [...this.retired, node.key];
       this.nodes = this.nodes.map((node) =>
         node.id === operation.node ? { ...node, ...changeOf(operation) } : node,
       );
-    } else this.#applyToNetwork(operation);
+    } else if (operation.kind !== "checkpoint") this.#applyToNetwork(operation);
+  }
+
+  #applyToVouchers(operation: OfVouchers): void {
+    if (operation.kind === "add_voucher") {
+      this.vouchers = [...this.vouchers, operation.voucher];
+      return;
+    }
+    if (operation.kind === "redeem_voucher") this.nodes = [...this.nodes, operation.node];
+    const gone = operation.kind === "redeem_voucher" ? operation.voucher : operation.key;
+    const taken = operation.kind === "redeem_voucher" ? 1 : Number.POSITIVE_INFINITY;
+    const left = this.vouchers.map((one) =>
+      one.key === gone ? { ...one, uses: one.uses - taken } : one,
+    );
+    this.vouchers = left.filter(({ uses }) => uses > 0);
+    if (this.vouchers.length < left.length) this.retired = [...this.retired, gone];
   }
 
   #applyToNetwork(operation: OfApprovers | OfAuthorities): void {

@@ -1,6 +1,6 @@
 /** merkle-twin: the root of a state by protocol.md section 4.2 and nothing else, slow and obvious. */
 import { createHash } from "node:crypto";
-import type { Node, State } from "../../src/membership/state.ts";
+import type { Node, State, Voucher } from "../../src/membership/state.ts";
 
 const sha256 = (domain: string, ...parts: readonly (string | Uint8Array)[]): Uint8Array => {
   const hash = createHash("sha256").update(`${domain}\0`);
@@ -53,6 +53,17 @@ const rootOfKeys = (keys: readonly string[]): string =>
     ),
   );
 
+const rootOfVouchers = (vouchers: readonly Voucher[]): string =>
+  hexOf(
+    subtree(
+      vouchers.map((voucher) => ({
+        at: bitsOf(voucher.key),
+        hash: sha256("rustynet/voucher/v1", canonicalText(voucher)),
+      })),
+      "",
+    ),
+  );
+
 type Summary = Pick<
   State,
   "network" | "epoch" | "ranges" | "threshold" | "approvers" | "control" | "relays" | "policy"
@@ -62,12 +73,14 @@ export function slowRoot(
   state: Summary,
   nodes: readonly Node[],
   retired: readonly string[] = [],
+  vouchers: readonly Voucher[] = [],
 ): string {
   const { network, epoch, ranges, threshold, approvers, control, relays, policy } = state;
   const summary = { network, epoch, ranges, threshold, approvers, control, relays, policy };
   const trees = {
     nodes: rootOfNodes(nodes),
     ...(retired.length > 0 && { retired: rootOfKeys(retired) }),
+    ...(vouchers.length > 0 && { vouchers: rootOfVouchers(vouchers) }),
   };
   const text = canonicalText({ version: 1, ...summary, ...trees });
   return hexOf(sha256("rustynet/membership-state/v1", text));
