@@ -3,11 +3,15 @@
  * the other is shown until somebody says that it was looked into. Approvers who sign in two places at
  * once do that by mistake; somebody with their keys does it on purpose.
  */
-import { openUpdate } from "../membership/membership.ts";
-import { refuseSigners } from "../membership/quorum.ts";
-import { followAuthority } from "../membership/snapshot.ts";
+import { ok } from "../base/result.ts";
 import type { Envelope } from "../crypto/envelope.ts";
-import type { LogEntry } from "../membership/update.ts";
+import { nodeIdOf, openUpdate } from "../membership/membership.ts";
+import { changesApprovers, refuseSigners, refuseSuccessors } from "../membership/quorum.ts";
+import { reduce } from "../membership/reducer.ts";
+import { followAuthority } from "../membership/snapshot.ts";
+import type { State } from "../membership/state.ts";
+import type { LogEntry, Operation } from "../membership/update.ts";
+import type { SigningKey } from "../model/keys.ts";
 import { insertAudit } from "../store/control-store-audit.ts";
 import { putProposal, type StoredProposal } from "../store/control-store-proposals.ts";
 import type { Transaction } from "../store/control-store.ts";
@@ -22,9 +26,20 @@ export function isEvidence(network: Network, envelope: Envelope): boolean {
   if (update.epoch > network.head.epoch) return false;
   if (network.headAt(update.epoch - 1)?.root !== update.parent) return false;
   if (network.headAt(update.epoch)?.root === update.root) return false;
-  const chain = network.membership.authority.filter((entry) => epochOf(entry) < update.epoch);
+  const chain = network.membership.authority.filter(({ entry }) => epochOf(entry) < update.epoch);
   const authority = followAuthority(network.founded, chain, network.membership.acceptedAt);
-  return authority.ok && refuseSigners(authority.value.state, update.operation, signers) === null;
+  return authority.ok && isDecidedBy(authority.value.state, update.operation, signers);
+}
+
+/** Of the state of that day only who might sign is known any more, which is all that this asks. */
+function isDecidedBy(
+  before: State,
+  operation: Operation,
+  signers: ReadonlySet<SigningKey>,
+): boolean {
+  if (refuseSigners(before, operation, signers) !== null) return false;
+  const after = changesApprovers(operation) ? reduce(before, operation, { nodeIdOf }) : ok(before);
+  return after.ok && refuseSuccessors(after.value, operation, signers) === null;
 }
 
 function epochOf({ envelope }: LogEntry): number {

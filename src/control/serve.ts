@@ -33,12 +33,12 @@ import {
   expireDueProposals,
   listProposals,
   rejectProposal,
-  settle,
   submitProposals,
 } from "./proposals.ts";
 import { checkpointWhenDue } from "./checkpoints.ts";
 import { forgetOldNonces } from "./replays.ts";
 import { rejectRequest, showMembership } from "./requests.ts";
+import { settle } from "./settle.ts";
 import { redeemVoucher, showVoucherHistory } from "./vouchers.ts";
 import { type TlsMaterial, tlsPinOf } from "./tls-files.ts";
 

@@ -142,8 +142,8 @@ ADDRESS     NAME   OWNER  TAGS  STATUS  SEEN               MAP  OS         SOFTW
     const { node } = nodeReport;
     using stage = new Stage().serveControl({
       nodeList: () => ({ nodes: [nodeReport] }),
-      nodeRevoke: () => ({ node: { ...node, status: "revoked" }, head }),
-      nodeRename: ({ name }) => ({ node: { ...node, name }, head }),
+      nodeRevoke: () => ({ node: { ...node, status: "revoked" }, head, outcome: null }),
+      nodeRename: ({ name }) => ({ node: { ...node, name }, head, outcome: null }),
     });
     expect((await stage.run(["node", "list"])).out).toContain("100.64.0.1  alpha");
     expect((await stage.run(["node", "revoke", "alpha"])).out).toBe(

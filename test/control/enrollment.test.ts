@@ -185,7 +185,7 @@ test("a secret that was never issued is refused, also one that differs in its la
 });
 
 test("a key that belongs to the control server or an approver is no node's", async () => {
-  for (const key of [harness.keys.approver, harness.keys.control]) {
+  for (const key of [harness.approver, harness.keys.control]) {
     const node = new TestNode(harness, key);
     expect(await codeOf(node.enroll(await harness.token()))).toBe("membership_rejected");
   }

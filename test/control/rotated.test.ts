@@ -1,7 +1,7 @@
 /** rotated: the control server knows a node by its key of today, whatever its id followed from. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Fault } from "../../src/base/fault.ts";
-import { commitOperation } from "../../src/control/approver.ts";
+import { commitOperation } from "../../src/control/changes.ts";
 import { loadNetwork } from "../../src/control/network.ts";
 import { keygen } from "../../src/crypto/ed25519.ts";
 import type { Operation } from "../../src/membership/update.ts";

@@ -30,7 +30,12 @@ import {
   advertisementType,
 } from "../../src/wire/advertisement.ts";
 import { type CallName, calls, type Input, type Output } from "../../src/wire/control-api.ts";
-import { type EnrollmentRequest, enrollmentType } from "../../src/wire/enrollment.ts";
+import {
+  type Admission,
+  type EnrollmentOutput,
+  type EnrollmentRequest,
+  enrollmentType,
+} from "../../src/wire/enrollment.ts";
 import { ControlUrl, type JoinToken, parseJoinToken } from "../../src/wire/join-token.ts";
 
 export const random: Random = (sizeBytes) => crypto.getRandomValues(new Uint8Array(sizeBytes));
@@ -101,6 +106,12 @@ export class Harness {
 
   get pin(): TlsPin {
     return tlsPinOf(this.keys.certificate);
+  }
+
+  /** The key of the first approver, which the server holds until a test takes it away. */
+  get approver(): SigningSecret {
+    if (this.keys.approver === null) throw new Error("the control server holds no approver key");
+    return this.keys.approver;
   }
 
   get running(): RunningControl {
@@ -219,7 +230,15 @@ export class TestNode {
     };
   }
 
-  enroll(token: JoinToken, name = "node") {
+  /** Asks to join, and is let in at once. */
+  async enroll(token: JoinToken, name = "node"): Promise<Admission> {
+    const answer = await this.ask(token, name);
+    if (answer.status === "admitted") return answer;
+    throw new Error(`${name} has to wait for ${answer.approvals.missing.join(", ")}`);
+  }
+
+  /** Asks to join, and may be told to wait. */
+  ask(token: JoinToken, name = "node"): Promise<EnrollmentOutput> {
     return this.client().enroll(this.enrollment(token, name));
   }
 

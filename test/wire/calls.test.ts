@@ -17,6 +17,7 @@ import {
   type LocalInput,
 } from "../../src/wire/local-api.ts";
 import { Map as MapPayload, StreamReport } from "../../src/wire/map.ts";
+import { updateType } from "../../src/membership/update.ts";
 import { sealEnvelope } from "../../src/crypto/envelope.ts";
 import { Mailbox, sealAdvertisement } from "../support/mailbox.ts";
 import { Ledger, network, nowS, signerOf } from "../support/world.ts";
@@ -30,6 +31,8 @@ const request = {
   issuedAt: nowS,
 };
 
+const update = sealEnvelope(updateType, { kind: "any" }, [signerOf("web")]);
+
 /** One good input for each call; a new call does not compile before it has one. */
 const inputs: { readonly [N in CallName]: { readonly [K in keyof Input<N>]: unknown } } = {
   health: {},
@@ -38,7 +41,15 @@ const inputs: { readonly [N in CallName]: { readonly [K in keyof Input<N>]: unkn
     request: sealEnvelope(enrollmentType, request, [signerOf("web")]),
   },
   advertise: { envelope: sealAdvertisement(mailbox.word("web"), ["web"]) },
-  leave: {},
+  leave: { update },
+  voucherHistory: { request: sealEnvelope(enrollmentType, request, [signerOf("web")]) },
+  voucherRedeem: { update },
+  membershipShow: {},
+  proposalSubmit: { envelopes: [update] },
+  proposalReject: { id: "ab".repeat(16), reason: "not now" },
+  proposalList: {},
+  requestReject: { node: "ab".repeat(32), reason: "not now" },
+  operationDecide: { operations: [{ kind: "checkpoint" }], lifetimeS: 3_600 },
   networkShow: {},
   credentialCreate: { owner: "alice", tags: ["prod"], lifetimeS: 3_600, usesMax: 1 },
   credentialList: {},

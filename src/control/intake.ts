@@ -1,0 +1,137 @@
+/** intake takes in updates with whatever signatures they have, and merges those that come later. */
+import * as v from "valibot";
+import { assert } from "../base/assert.ts";
+import { Fault } from "../base/fault.ts";
+import { Envelope } from "../crypto/envelope.ts";
+import { openUpdate } from "../membership/membership.ts";
+import { type Judged, openProposals } from "../membership/proposal.ts";
+import type { Update } from "../membership/update.ts";
+import type { UpdateId } from "../model/ids.ts";
+import { insertAudit } from "../store/control-store-audit.ts";
+import {
+  listPending,
+  proposalWithId,
+  putProposal,
+  type StoredProposal,
+} from "../store/control-store-proposals.ts";
+import type { Transaction } from "../store/control-store.ts";
+import { refusedUpdate } from "./changes.ts";
+import { isEvidence, raiseConflict } from "./conflicts.ts";
+import type { Control } from "./control.ts";
+import { auditOf } from "./settle.ts";
+
+/** Open ones at any time. More wait for nobody who could read them. */
+const pendingMax = 1_000;
+
+/** An update as it was sent in, together with what was known of it. */
+type Incoming = {
+  readonly update: Update;
+  readonly known: StoredProposal | null;
+  /** With all signatures there are now. */
+  readonly envelope: Envelope;
+};
+
+/**
+ * Keeps updates with the signatures that they have now: all or none. Throws unless each may still be
+ * taken in, or is evidence that a quorum signed two changes of one state, which is kept too.
+ */
+export async function takeIn(
+  control: Control,
+  transaction: Transaction,
+  envelopes: readonly Envelope[],
+  actor: string,
+): Promise<readonly UpdateId[]> {
+  const incoming: Incoming[] = [];
+  for (const envelope of envelopes) incoming.push(await meet(transaction, envelope));
+  const fresh = incoming.filter(isNews);
+  const pending = await listPending(transaction);
+  if (pending.length + fresh.filter(({ known }) => known === null).length > pendingMax)
+    throw tooManyProposals();
+  const verdicts = judgeAmong(control, pending, fresh);
+  for (const each of fresh)
+    await keep(control, transaction, each, verdicts.get(each.update.id), actor);
+  return incoming.map(({ update }) => update.id);
+}
+
+async function meet(transaction: Transaction, envelope: Envelope): Promise<Incoming> {
+  const opened = openUpdate(envelope);
+  if (!opened.ok) throw refusedUpdate(opened.error);
+  const { update } = opened.value;
+  const known = await proposalWithId(transaction, update.id);
+  if (known === null) return { update, known, envelope };
+  const merged = mergeSignatures(known.envelope, envelope);
+  const isOver = known.state === "rejected" || known.state === "expired";
+  if (isOver && merged.signatures.length > known.envelope.signatures.length)
+    throw notOpen(update.id, known);
+  return { update, known, envelope: merged };
+}
+
+const isNews = ({ known, envelope }: Incoming): boolean =>
+  known === null ||
+  (known.state !== "applied" && envelope.signatures.length > known.envelope.signatures.length);
+
+/** Judges what has come in together with what waits, each on whatever it builds. */
+function judgeAmong(
+  { network, clock }: Control,
+  pending: readonly StoredProposal[],
+  fresh: readonly Incoming[],
+): ReadonlyMap<UpdateId, Judged> {
+  const ids = new Set(fresh.map(({ update }) => update.id));
+  const rest = pending.filter(({ id }) => !ids.has(id));
+  const all = [
+    ...rest.map(({ id, epoch, envelope }) => ({ id, epoch, envelope })),
+    ...fresh.map(({ update: { id, epoch }, envelope }) => ({ id, epoch, envelope })),
+  ].toSorted((left, right) => left.epoch - right.epoch);
+  const judged = openProposals(
+    network.membership,
+    all.map(({ envelope }) => envelope),
+    clock.nowS(),
+  );
+  return new Map(all.flatMap(({ id }, i) => (judged[i] === undefined ? [] : [[id, judged[i]]])));
+}
+
+async function keep(
+  control: Control,
+  transaction: Transaction,
+  { update, known, envelope }: Incoming,
+  verdict: Judged | undefined,
+  actor: string,
+): Promise<void> {
+  assert(verdict !== undefined, "an update is judged");
+  const { id, epoch, expiresAt } = update;
+  const createdAt = known?.createdAt ?? control.clock.nowS();
+  const row = { id, epoch, expiresAt, envelope, createdAt };
+  if (verdict.kind === "void") {
+    if (!isEvidence(control.network, envelope)) throw refusedUpdate(verdict.why);
+    return raiseConflict(control, transaction, { ...row, words: known?.words ?? [] });
+  }
+  const words = [...verdict.proposal.words];
+  await putProposal(transaction, { ...row, state: "pending", reason: "", words });
+  const event = known === null ? "proposal_made" : "proposal_signed";
+  await insertAudit(transaction, auditOf(control, actor, event, id, words[0] ?? ""));
+}
+
+/** Both have been verified: each signature stands by itself. Another text under one id is refused. */
+function mergeSignatures(known: Envelope, other: Envelope): Envelope {
+  if (known.payload !== other.payload)
+    throw new Fault("membership_rejected", "another update has this id", {
+      remedy: "propose it again: a new proposal has a new id",
+    });
+  const fresh = other.signatures.filter(
+    ({ keyid }) => !known.signatures.some((signature) => signature.keyid === keyid),
+  );
+  return v.parse(Envelope, { ...known, signatures: [...known.signatures, ...fresh] });
+}
+
+const tooManyProposals = (): Fault =>
+  new Fault("rate_limited", `${pendingMax} proposals wait already`, {
+    remedy: "sign or reject some of them: rustynet membership pending",
+  });
+
+/** Why a proposal takes no more signatures, nor a rejection. */
+export function notOpen(id: UpdateId, known: StoredProposal | null): Fault {
+  const remedy = "rustynet membership pending shows those that wait";
+  return known === null
+    ? new Fault("not_found", `there is no proposal ${id}`, { remedy })
+    : new Fault("membership_rejected", `the proposal ${id} is ${known.state} already`, { remedy });
+}
