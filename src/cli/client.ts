@@ -3,8 +3,9 @@
  * tables, and can say in words why nobody answers.
  */
 import * as v from "valibot";
-import { Fault, type FaultCode, isFaultCode } from "../base/fault.ts";
-import { type CallName, calls, type Input, type Output, Refusal } from "../wire/control-api.ts";
+import { Fault, type FaultCode } from "../base/fault.ts";
+import { decodeJson, faultOfRefusal, queryOf, readText } from "../client/http-answer.ts";
+import { type CallName, calls, type Input, type Output } from "../wire/control-api.ts";
 import {
   controlSocketDefault,
   type LocalCallName,
@@ -125,9 +126,9 @@ async function reach(
   input: unknown,
   timeoutMs: number,
 ): Promise<{ readonly status: number; readonly body: unknown }> {
-  const query = method === "get" ? new URLSearchParams(v.parse(Query, input)).toString() : "";
+  const query = method === "get" ? queryOf(input) : "";
   try {
-    const response = await fetch(`http://local${path}${query === "" ? "" : `?${query}`}`, {
+    const response = await fetch(`http://local${path}${query}`, {
       unix: socket,
       method: method.toUpperCase(),
       signal: AbortSignal.timeout(timeoutMs),
@@ -137,39 +138,19 @@ async function reach(
         ? {}
         : { body: JSON.stringify(input), headers: { "content-type": "application/json" } }),
     });
-    return { status: response.status, body: decodeJson(await readText(server, response)) };
+    const text = await readText(response, answerMaxLength);
+    if (text === null) throw endless(server);
+    return { status: response.status, body: decodeJson(text) };
   } catch (cause) {
     if (cause instanceof Fault) throw cause;
     throw unreachableFault(server, socket, timeoutMs, cause);
   }
 }
 
-/** Reads no further than an answer can be. */
-async function readText(server: Server, response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of response.body ?? []) {
-    text += decoder.decode(chunk, { stream: true });
-    if (text.length > answerMaxLength) throw endless(server);
-  }
-  return text + decoder.decode();
-}
-
 const endless = (server: Server): Fault =>
   new Fault("unavailable", `${server.name} gives an answer without an end`, {
     remedy: `systemctl restart ${server.unit}; journalctl -u ${server.unit} says what it did`,
   });
-
-const Query = v.record(v.string(), v.string());
-
-/** Null for what is no JSON, which then fits no schema. */
-function decodeJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
 
 function unreachableFault(
   server: Server,
@@ -217,15 +198,12 @@ function errorCodeOf(error: unknown): string {
 
 /** A code that only a newer server knows still has the class that its HTTP status tells. */
 function refusalOf(server: Server, status: number, body: unknown): Fault {
-  const parsed = v.safeParse(Refusal, body);
-  if (!parsed.success)
-    return new Fault("unavailable", `${server.name} failed with HTTP status ${status}`, {
+  return (
+    faultOfRefusal(body, codeOfStatus(status)) ??
+    new Fault("unavailable", `${server.name} failed with HTTP status ${status}`, {
       remedy: `journalctl -u ${server.unit} says why`,
-    });
-  const { code, message, remedy } = parsed.output;
-  return new Fault(isFaultCode(code) ? code : codeOfStatus(status), message, {
-    ...(remedy === undefined ? {} : { remedy }),
-  });
+    })
+  );
 }
 
 function codeOfStatus(status: number): FaultCode {

@@ -3,7 +3,7 @@ import type { Fault } from "../base/fault.ts";
 import type { Finding } from "../wire/local-api.ts";
 import { closeCode, heartbeatS, type StreamReport } from "../wire/map.ts";
 import type { MapStream, MapStreamHooks } from "./control-client.ts";
-import type { PinnedTls } from "./tls-pin.ts";
+import type { PinnedTls } from "../client/tls-pin.ts";
 
 export type StreamOptions = {
   readonly url: string;

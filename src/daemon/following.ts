@@ -35,7 +35,7 @@ export class Following {
   constructor(parts: FollowingParts, { url, pin }: Enrollment, keys: NodeKeys) {
     this.#parts = parts;
     this.#keys = keys;
-    this.#client = parts.openClient({ url, pin, identity: keys.identity });
+    this.#client = parts.openClient({ url, pin, signer: keys.identity });
   }
 
   /** Null while nobody is followed. */

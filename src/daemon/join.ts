@@ -48,7 +48,7 @@ export async function enroll(
     nonce: v.parse(Nonce, encodeHex(parts.random(16))),
     issuedAt: parts.clock.nowS(),
   };
-  const client = parts.openClient({ url, pin, identity });
+  const client = parts.openClient({ url, pin, signer: identity });
   const answer = await client.enroll({
     secret: token.secret,
     request: sealEnvelope(enrollmentType, request, [identity]),

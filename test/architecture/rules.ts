@@ -25,12 +25,13 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   backend: words("base model kernel"),
   host: words("base model dataplane kernel"),
   store: words("base model crypto membership policy kernel"),
+  client: words("base model crypto wire"),
   control: words("base model crypto membership policy wire store kernel"),
   daemon: words(
-    "base model crypto membership policy dataplane wire trust backend host store kernel",
+    "base model crypto membership policy dataplane wire trust backend host store kernel client",
   ),
   relay: words("base model crypto wire host kernel"),
-  cli: words("base model crypto membership policy wire kernel store"),
+  cli: words("base model crypto membership policy wire kernel store client"),
 };
 
 /** Time, chance, files and sockets reach these as arguments only. */

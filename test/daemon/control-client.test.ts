@@ -9,7 +9,6 @@ import { makeCertificate } from "../../src/control/certificate.ts";
 import { tlsPinOf } from "../../src/control/tls-files.ts";
 import { Envelope, openEnvelope } from "../../src/crypto/envelope.ts";
 import { backoffMs, type MapStreamHooks } from "../../src/daemon/control-client.ts";
-import { probePin } from "../../src/daemon/tls-pin.ts";
 import type { Head } from "../../src/wire/advertisement.ts";
 import { ControlUrl } from "../../src/wire/join-token.ts";
 import type { Finding } from "../../src/wire/local-api.ts";
@@ -155,65 +154,6 @@ test("a restart of the server ends the stream, and the next one goes on", async 
   again.stream.close();
 });
 
-/** Accepts TLS and counts what arrives inside it. */
-async function trap(certificate: string, key: string) {
-  let receivedBytes = 0;
-  const server = tls.createServer({ cert: certificate, key, minVersion: "TLSv1.3" }, (socket) => {
-    socket.on("data", (data) => (receivedBytes += data.length));
-    socket.on("error", () => {});
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = v.parse(v.object({ port: v.number() }), server.address());
-  const url = v.parse(ControlUrl, `https://127.0.0.1:${port}`);
-  return { url, received: () => receivedBytes, close: () => server.close() };
-}
-
-test("a server with another key is sent no byte, and both fingerprints are named", async () => {
-  const node = await harness.join("pinned");
-  const { certificate, tlsKey } = await makeCertificate("127.0.0.1", node.clock.nowS(), random);
-  const key = tlsKey.expose((bytes) => new TextDecoder().decode(bytes));
-  const { url, received, close } = await trap(certificate, key);
-  const client = node.client({ url });
-  for (const attempt of [
-    client.advertise(node.advertisement()),
-    client.openMapStream({
-      held: { epoch: 0, generation: 0 },
-      head: {} as never,
-      onMap() {},
-      onClose() {},
-    }),
-  ]) {
-    const fault = await faultOf(attempt);
-    expect(fault.code).toBe("pin_mismatch");
-    expect(fault.message).toContain(tlsPinOf(certificate));
-    expect(fault.message).toContain(harness.pin);
-  }
-  expect(received()).toBe(0);
-  close();
-});
-
-test("what trusts the pinned key refuses another server that answers at the same address", async () => {
-  const { url } = harness;
-  const pinned = await probePin(url, harness.pin);
-  const other = await makeCertificate("127.0.0.1", harness.clock.nowS(), random);
-  const server = Bun.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    tls: {
-      cert: other.certificate,
-      key: other.tlsKey.expose((bytes) => new TextDecoder().decode(bytes)),
-    },
-    fetch: () => new Response("reached"),
-  });
-  const attempt = fetch(`https://127.0.0.1:${server.port}/`, { tls: pinned });
-  expect(await attempt.then((response) => response.text()).catch(() => "refused")).toBe("refused");
-  // Also when the trusted certificate signed nothing here: the key itself is compared.
-  const mixed = { ...pinned, ca: other.certificate };
-  const second = fetch(`https://127.0.0.1:${server.port}/`, { tls: mixed });
-  expect(await second.then((response) => response.text()).catch(() => "refused")).toBe("refused");
-  await server.stop(true);
-});
-
 test.each(["leaf", "leaf and intermediate", "whole chain"] as const)(
   "a certificate that an authority signed is known by its key as well: %s sent",
   async (sent) => {
@@ -284,50 +224,6 @@ test("a probe of a server that lives changes nothing", async () => {
   await waitFor("news", () => maps.length > 1);
   expect(closed).toEqual([]);
   stream.close();
-});
-
-test("an answer that does not end is not read to the end", async () => {
-  const node = await harness.join("flooded");
-  const { certificate, tlsKey } = await makeCertificate("127.0.0.1", node.clock.nowS(), random);
-  const chunk = new Uint8Array(1 << 20).fill(0x20);
-  let sent = 0;
-  const server = Bun.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    tls: { cert: certificate, key: tlsKey.expose((bytes) => new TextDecoder().decode(bytes)) },
-    fetch: () =>
-      new Response(
-        new ReadableStream({
-          pull: (stream) => {
-            sent++;
-            if (sent < 400) stream.enqueue(chunk);
-            else stream.close();
-          },
-        }),
-      ),
-  });
-  const url = v.parse(ControlUrl, `https://127.0.0.1:${server.port}`);
-  const fault = await faultOf(node.client({ url, pin: tlsPinOf(certificate) }).leave());
-  expect(fault.message).toContain("does not end");
-  await server.stop(true);
-});
-
-test("a refusal of the server arrives with its own code and remedy", async () => {
-  const node = await harness.join("refused");
-  const fault = await faultOf(node.advertise({ node: "0".repeat(64) as never }));
-  expect(fault.code).toBe("permission_denied");
-  const token = await harness.token();
-  await node.harness.operate("credentialRevoke", {
-    id: createHash("sha256")
-      .update(Buffer.from(token.secret, "base64url"))
-      .digest("hex")
-      .slice(0, 16) as never,
-  });
-  const refused = await faultOf(node.enroll(token));
-  expect([refused.code, refused.remedy]).toEqual([
-    "credential_invalid",
-    "make a new one with rustynet credential create",
-  ]);
 });
 
 test("waits double from 0.2 s to 30 s, each with a part that is chance", () => {

@@ -10,6 +10,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import { encodeHex } from "../../src/base/bytes.ts";
 import { type Log, openLog } from "../../src/base/log.ts";
 import { type AbuseLimits, abuseLimitsDefault } from "../../src/control/abuse.ts";
+import { type ControlChannel, openControlChannel } from "../../src/client/control-channel.ts";
 import { makeCertificate } from "../../src/control/certificate.ts";
 import { foundNetwork } from "../../src/control/founding.ts";
 import { type ControlKeys, type RunningControl, startControl } from "../../src/control/serve.ts";
@@ -212,7 +213,13 @@ export class TestNode {
     const { clock, identity, harness } = this;
     const { url } = harness;
     const { pin } = harness;
-    return openControlClient({ url, pin, identity, clock, random, ...changes });
+    return openControlClient({ url, pin, signer: identity, clock, random, ...changes });
+  }
+
+  channel(changes: Partial<Parameters<typeof openControlChannel>[0]> = {}): ControlChannel {
+    const { clock, identity, harness } = this;
+    const { url, pin } = harness;
+    return openControlChannel({ url, pin, signer: identity, clock, random, ...changes });
   }
 
   enrollment(token: JoinToken, name = "node", changes: Partial<EnrollmentRequest> = {}) {

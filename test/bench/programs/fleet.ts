@@ -10,7 +10,7 @@ import { sealEnvelope } from "../../../src/crypto/envelope.ts";
 import { tunnelKeygen } from "../../../src/crypto/tunnel-key.ts";
 import { openControlClient } from "../../../src/daemon/control-client.ts";
 import { ControlLink } from "../../../src/daemon/control-link.ts";
-import { type PinnedTls, probePin } from "../../../src/daemon/tls-pin.ts";
+import { type PinnedTls, probePin } from "../../../src/client/tls-pin.ts";
 import { nodeIdOf } from "../../../src/membership/membership.ts";
 import { Nonce } from "../../../src/model/ids.ts";
 import { Counter } from "../../../src/model/time.ts";
@@ -61,7 +61,7 @@ class SimulatedNode {
 
   connect(): void {
     const { url, pin } = this.#token;
-    const client = openControlClient({ url, pin, identity: this.identity, clock, random });
+    const client = openControlClient({ url, pin, signer: this.identity, clock, random });
     const hooks = {
       held: () => ({ held: this.#held, head: this.#head }),
       onMap: (text: string) => Promise.resolve(this.#take(text)),
