@@ -10,6 +10,7 @@ export const hashDomains = [
   "rustynet/append-log/v1",
   "rustynet/atomic-file/v1",
   "rustynet/audit-entry/v1",
+  "rustynet/fingerprint/v1",
   "rustynet/index/v1",
   "rustynet/key-file/v1",
   "rustynet/membership-branch/v1",

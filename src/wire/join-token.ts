@@ -3,13 +3,9 @@
  * control server is and how to know it, which network it is, and what its log starts with.
  */
 import * as v from "valibot";
-import { decodeBase64Url, decodeUtf8, encodeBase64Url } from "../base/bytes.ts";
-import { decodeCanonical, encodeCanonical } from "../crypto/canonical.ts";
 import { NetworkId, StateRoot } from "../model/ids.ts";
 import { TlsPin } from "../model/keys.ts";
-
-const prefix = "rnjoin1.";
-const textMax = 2_000;
+import { textFormOf } from "./text-form.ts";
 
 /** Where the HTTP API is: scheme, host and port, nothing behind it. */
 export const ControlUrl = v.pipe(
@@ -37,20 +33,7 @@ export const JoinToken = v.strictObject({
 });
 export type JoinToken = v.InferOutput<typeof JoinToken>;
 
-export const encodeJoinToken = (token: JoinToken): string =>
-  prefix + encodeBase64Url(encodeCanonical(token));
-
-/** Returns null for anything but a whole token in its one spelling. Blanks around it are forgiven. */
-export function parseJoinToken(text: string): JoinToken | null {
-  const trimmed = text.trim();
-  if (!trimmed.startsWith(prefix) || trimmed.length > textMax) return null;
-  const bytes = decodeBase64Url(trimmed.slice(prefix.length));
-  if (bytes === null || decodeUtf8(bytes) === null) return null;
-  const decoded = decodeCanonical(bytes);
-  if (!decoded.ok) return null;
-  const parsed = v.safeParse(JoinToken, decoded.value);
-  return parsed.success ? parsed.output : null;
-}
+export const { encode: encodeJoinToken, parse: parseJoinToken } = textFormOf("rnjoin1.", JoinToken);
 
 function isControlUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
