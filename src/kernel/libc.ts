@@ -21,6 +21,8 @@ const library = dlopen("libc.so.6", {
   flock: { args: [int, int], returns: int },
   prctl: { args: [int, T.u64, T.u64, T.u64, T.u64], returns: int },
   setrlimit: { args: [int, T.ptr], returns: int },
+  tcgetattr: { args: [int, T.ptr], returns: int },
+  tcsetattr: { args: [int, int, T.ptr], returns: int },
   clock_gettime: { args: [int, T.ptr], returns: int },
   __errno_location: { args: [], returns: T.ptr },
 });
