@@ -1,5 +1,6 @@
 /** commands is the tree of everything that can be typed behind `rustynet`. */
 import { complete, completion, help, versionCommand } from "./about.ts";
+import { approver } from "./approver.ts";
 import type { Group } from "./command.ts";
 import { down, logout, up } from "./connect.ts";
 import { ip, peers, status, whois } from "./observe.ts";
@@ -22,6 +23,7 @@ export const commands: Group = {
     credential,
     node,
     audit,
+    approver,
     service,
     control: { kind: "mode", summary: "Make a network (control init), or serve one" },
     daemon: { kind: "mode", summary: "Run the node daemon, which systemd usually does" },

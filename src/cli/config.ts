@@ -1,8 +1,11 @@
 /** The command line's surroundings as they really are: read once, here only. */
 import * as fs from "node:fs";
 import * as os from "node:os";
+import { isAbsolute, join } from "node:path";
 import { exitCode } from "../base/fault.ts";
+import { forbidCoreDumps } from "../kernel/core-dumps.ts";
 import { sendEcho } from "../kernel/icmp-echo.ts";
+import { readHidden } from "../kernel/terminal.ts";
 import { openHost } from "./service-host.ts";
 import type { Stream, Surroundings } from "./surroundings.ts";
 
@@ -23,6 +26,10 @@ export function openSurroundings(env: Env = process.env): Surroundings {
     sleep: (ms) => Bun.sleep(ms),
     sendEcho,
     host: openHost({ path: process.execPath, isBuilt: Bun.main.startsWith("/$bunfs/") }),
+    random: (sizeBytes) => crypto.getRandomValues(new Uint8Array(sizeBytes)),
+    askHidden: readHidden,
+    forbidCoreDumps,
+    approverDirectory: approverDirectoryOf(env),
   };
 }
 
@@ -60,6 +67,16 @@ function endOn(error: unknown): never {
   fs.writeSync(2, `rustynet: the answer cannot be written: ${code}\n`);
   process.exit(exitCode.temporary);
 }
+
+/** XDG Base Directory Specification: a relative path is to be taken as if it were not there. */
+function approverDirectoryOf(env: Env): string | null {
+  const chosen = env["XDG_CONFIG_HOME"] ?? "";
+  const home = env["HOME"] ?? "";
+  if (isAbsolute(chosen)) return join(chosen, approverFolder);
+  return isAbsolute(home) ? join(home, ".config", approverFolder) : null;
+}
+
+const approverFolder = "rustynet/approver";
 
 /** sudo(8) says who called it. Only root can have been called by it, so only root is asked. */
 function loginOf(env: Env): string | null {

@@ -49,8 +49,8 @@ function pad(text: string, width: number, align: Column["align"]): string {
 const labelWidth = 10;
 
 /** `label     text`, with the label of every such line taking the same room. */
-export const renderField = (label: string, text: string): string =>
-  `${label.padEnd(labelWidth)} ${text}`;
+export const renderField = (label: string, text: string, width = labelWidth): string =>
+  `${label.padEnd(width)} ${text}`;
 
 const quotedMax = 40;
 

@@ -153,6 +153,13 @@ export function openKeyFile(
   return unseal(header, line, body, custody.passphrase, kdf);
 }
 
+/** How the key in such a file is kept, which the file says without a passphrase. */
+export function custodyKindOf(bytes: Uint8Array): Result<Custody["kind"], KeyFileRejection> {
+  const parts = parseParts(bytes);
+  if (!parts.ok) return parts;
+  return ok("aead" in parts.value.header ? "passphrase" : "plain");
+}
+
 function unseal(
   header: SealedHeader,
   line: Uint8Array,

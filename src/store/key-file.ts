@@ -12,6 +12,7 @@ import {
   type Custody,
   type KeyFileRejection,
   type KeyKind,
+  custodyKindOf,
   keyFileMaxBytes,
   openKeyFile,
   sealKeyFile,
@@ -20,7 +21,7 @@ import { createFile, type Disk, faulting, nodeDisk } from "./disk.ts";
 
 /** The systemd credential that holds the passphrase of this host's keys (systemd.exec(5)). */
 export const credentialName = "rustynet-key";
-const passphraseMinBytes = 8;
+export const passphraseMinBytes = 8;
 const passphraseMaxBytes = 4_096;
 
 /** Writes a new key file of mode 0600, durably. Throws `already_exists` rather than overwrite one. */
@@ -48,6 +49,17 @@ export function readKeyFile(path: string, kind: KeyKind, custody: Custody): Secr
   if (!opened.ok) throw faultOf(path, opened.error);
   return opened.value;
 }
+
+/** How the key in this file is kept. Throws like `readKeyFile`, but needs no passphrase. */
+export function readCustodyKind(path: string): Custody["kind"] {
+  refuseDirectory(dirname(path), 0o077);
+  const found = custodyKindOf(readGuarded(path, keyFileMaxBytes, [userId()], 0o077));
+  if (!found.ok) throw faultOf(path, found.error);
+  return found.value;
+}
+
+/** Throws `key_custody` unless the directory is this user's own, and nobody else has access to it. */
+export const refuseSharedDirectory = (path: string): void => refuseDirectory(path, 0o077);
 
 /** Where the operator said that the passphrase is: paths only, never the passphrase itself. */
 export type PassphraseSource = {
@@ -90,12 +102,19 @@ function passphraseFrom(path: string, owners: readonly number[], forbidden: numb
   const isEnded = bytes.at(-1) === 0x0a;
   const passphrase = new Secret(isEnded ? bytes.slice(0, -1) : bytes);
   bytes.fill(0);
-  if (passphrase.sizeBytes < passphraseMinBytes) {
-    throw new Fault("key_custody", `the passphrase in ${path} is too short`, {
-      remedy: `put at least ${passphraseMinBytes} bytes there: openssl rand -hex 32`,
-    });
-  }
-  return { kind: "passphrase", passphrase };
+  return underPassphrase(passphrase, {
+    where: `the passphrase in ${path}`,
+    remedy: `put at least ${passphraseMinBytes} bytes there: openssl rand -hex 32`,
+  });
+}
+
+/** Throws `key_custody` for a passphrase that is too short, saying where it came from. */
+export function underPassphrase(
+  passphrase: Secret,
+  source: { readonly where: string; readonly remedy: string },
+): Custody {
+  if (passphrase.sizeBytes >= passphraseMinBytes) return { kind: "passphrase", passphrase };
+  throw new Fault("key_custody", `${source.where} is too short`, { remedy: source.remedy });
 }
 
 /** Reads a file that has one of these owners and none of the forbidden mode bits, and is no link. */

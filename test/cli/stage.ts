@@ -6,7 +6,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
+import { encodeUtf8 } from "../../src/base/bytes.ts";
 import { Fault } from "../../src/base/fault.ts";
+import { Secret } from "../../src/base/secret.ts";
 import { main } from "../../src/cli/main.ts";
 import type { Host } from "../../src/cli/service-host.ts";
 import type { Surroundings } from "../../src/cli/surroundings.ts";
@@ -38,6 +40,9 @@ export type Wishes = {
   readonly echo?: (request: EchoRequest) => EchoOutcome;
   readonly host?: Host;
   readonly files?: Readonly<Record<string, string>>;
+  /** What is typed at each question in turn; nobody is at a terminal when it is not there. */
+  readonly typed?: readonly string[];
+  readonly isHomeless?: true;
 };
 
 export class Stage implements Disposable {
@@ -46,6 +51,8 @@ export class Stage implements Disposable {
   readonly #servers: { stop(force: boolean): unknown }[] = [];
   /** What was asked, in order: the call's name and its input. */
   readonly asked: (readonly [name: string, input: unknown])[] = [];
+  /** The questions that a person was asked at the terminal. */
+  readonly questions: string[] = [];
 
   serveDaemon(answers: LocalAnswers): this {
     return this.#serve(localCalls, answers);
@@ -108,7 +115,7 @@ export class Stage implements Disposable {
 
   async runAsIs(argv: readonly string[], wishes: Wishes = {}): Promise<Said> {
     const said = { out: "", err: "" };
-    const exit = await main(argv, surroundings(said, wishes));
+    const exit = await main(argv, surroundings(said, wishes, this));
     return { exit, ...said };
   }
 
@@ -119,8 +126,13 @@ export class Stage implements Disposable {
 }
 
 /** Time passes only while somebody sleeps, so waiting takes no time and has an exact end. */
-function surroundings(said: { out: string; err: string }, wishes: Wishes): Surroundings {
+function surroundings(
+  said: { out: string; err: string },
+  wishes: Wishes,
+  { folder, questions }: Stage,
+): Surroundings {
   let elapsedMs = 0;
+  const typed = wishes.typed === undefined ? null : [...wishes.typed];
   const stream = (name: "out" | "err") => ({
     write: (text: string) => {
       said[name] += text;
@@ -145,6 +157,16 @@ function surroundings(said: { out: string; err: string }, wishes: Wishes): Surro
     sendEcho: (request) =>
       Promise.resolve(wishes.echo?.(request) ?? { kind: "answered", roundTripUs: 1_234 }),
     host: wishes.host ?? noHost,
+    random: (sizeBytes) => crypto.getRandomValues(new Uint8Array(sizeBytes)),
+    askHidden: (question) => {
+      if (typed === null) return Promise.resolve(null);
+      questions.push(question);
+      const answer = typed.shift();
+      if (answer === undefined) throw new Error(`nobody answers: ${question}`);
+      return Promise.resolve(new Secret(encodeUtf8(answer)));
+    },
+    forbidCoreDumps: () => {},
+    approverDirectory: wishes.isHomeless ? null : join(folder, "config/rustynet/approver"),
   };
 }
 

@@ -10,6 +10,7 @@ import type { Custody } from "../../src/crypto/key-file.ts";
 import {
   credentialName,
   type PassphraseSource,
+  readCustodyKind,
   readKeyFile,
   readPassphrase,
   writeKeyFile,
@@ -52,6 +53,18 @@ test("a key comes back under its passphrase, and the file holds nothing of it", 
   expect(fs.readFileSync(path).toString("hex")).not.toContain(marker.slice(0, 16));
   expect(fs.statSync(path).mode & 0o7777).toBe(0o600);
   expect(fs.readdirSync(folder)).toEqual(["identity.key"]);
+});
+
+test("how a key is kept is told without its passphrase, and not of files that others can get at", () => {
+  writeKeyFile(path, "identity", secret(), words(), randomBytes);
+  expect(readCustodyKind(path)).toBe("passphrase");
+  fs.chmodSync(path, 0o644);
+  expect(refusal(() => readCustodyKind(path)).code).toBe("key_custody");
+  fs.rmSync(path);
+  writeKeyFile(path, "identity", secret(), { kind: "plain" }, randomBytes);
+  expect(readCustodyKind(path)).toBe("plain");
+  fs.writeFileSync(path, "no key");
+  expect(refusal(() => readCustodyKind(path)).code).toBe("store_corrupt");
 });
 
 test("an existing key is never overwritten", () => {
