@@ -121,17 +121,18 @@ export function signOperation(
   lifetimeS: number,
 ): Envelope {
   const voice = ownVoice(control);
-  if (voice === null) {
-    throw new Fault("membership_rejected", "no approver key on this host is in force", {
-      remedy: "an approver proposes it: rustynet membership propose, on the approver's machine",
-    });
-  }
+  if (voice === null) throw noVoice();
   const id = v.parse(UpdateId, encodeHex(control.random(16)));
   const createdAt = Math.max(control.clock.nowS(), membership.acceptedAt);
   const proposed = propose(membership, operation, { id, createdAt, lifetimeS });
   if (!proposed.ok) throw refusedUpdate(proposed.error);
   return sealEnvelope(updateType, proposed.value, [voice]);
 }
+
+export const noVoice = (): Fault =>
+  new Fault("membership_rejected", "no approver key on this host is in force", {
+    remedy: "an approver decides it, on the approver's machine: rustynet membership --help",
+  });
 
 export function refusedUpdate(rejection: Rejection): Fault {
   const { message, remedy } = explain(rejection);

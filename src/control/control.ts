@@ -7,6 +7,7 @@ import type { TlsPin } from "../model/keys.ts";
 import type { ControlStore } from "../store/control-store.ts";
 import type { ControlUrl } from "../wire/join-token.ts";
 import type { AbuseGuard } from "./abuse.ts";
+import type { Candidates } from "./candidates.ts";
 import type { MapStreams } from "./map-stream.ts";
 import type { Network } from "./network.ts";
 
@@ -15,6 +16,7 @@ export type Control = {
   readonly pin: TlsPin;
   /** The approver key on this host, if there is one: it signs enrollments, leaves and the operator's calls. */
   readonly approver: SigningSecret | null;
+  readonly candidates: Candidates;
   readonly network: Network;
   readonly streams: MapStreams;
   readonly store: ControlStore;

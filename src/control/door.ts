@@ -70,7 +70,8 @@ function holderOf(control: Control, key: SigningKey): Proven | null {
   const node = memberWithKey(control, key);
   if (node !== undefined) return { kind: "member", node };
   const approver = activeApprovers(control.network.state).find((each) => each.key === key);
-  return approver === undefined ? null : { kind: "approver", approver };
+  const someone = approver ?? control.candidates.withKey(key);
+  return someone === undefined ? null : { kind: "approver", approver: someone };
 }
 
 function refuseInactive(node: Node): void {

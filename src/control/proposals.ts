@@ -4,8 +4,11 @@
  */
 import { assert } from "../base/assert.ts";
 import { explain } from "../membership/explain.ts";
+import { Fault } from "../base/fault.ts";
+import { addSignature, type Envelope } from "../crypto/envelope.ts";
+import type { Membership } from "../membership/membership.ts";
 import { openProposals } from "../membership/proposal.ts";
-import type { UpdateId } from "../model/ids.ts";
+import type { StateRoot, UpdateId } from "../model/ids.ts";
 import { insertAudit } from "../store/control-store-audit.ts";
 import {
   endProposal,
@@ -16,10 +19,10 @@ import {
   type StoredProposal,
 } from "../store/control-store-proposals.ts";
 import type { Input, Outcome, Output } from "../wire/control-api.ts";
-import { signOperation } from "./changes.ts";
+import { noVoice, ownVoice, signOperation } from "./changes.ts";
 import { actorOf, type Caller, type Control } from "./control.ts";
 import { notOpen, takeIn } from "./intake.ts";
-import { auditOf, settle } from "./settle.ts";
+import { auditOf, judgePending, settle } from "./settle.ts";
 
 /** Takes in updates with the signatures they have, and puts into the log what is decided by that. */
 export async function submitProposals(
@@ -37,16 +40,48 @@ export async function submitProposals(
 /** Signs operations that build on one another with the key on this host, and submits them. */
 export async function decideOperations(
   control: Control,
-  { operations, lifetimeS }: Input<"operationDecide">,
+  { operations, lifetimeS, upon }: Input<"operationDecide">,
   caller: Caller,
 ): Promise<Output<"operationDecide">> {
-  let membership = control.network.membership;
+  let membership = await membershipUpon(control, upon);
   const envelopes = operations.map((operation) => {
     const envelope = signOperation(control, membership, operation, lifetimeS);
     const [judged] = openProposals(membership, [envelope], control.clock.nowS());
     assert(judged?.kind === "open", "what was just proposed is a proposal");
     membership = judged.proposal.leadsTo;
     return envelope;
+  });
+  return submitProposals(control, { envelopes }, caller);
+}
+
+/** Where the log stands, or where a proposal that waits would lead it. */
+async function membershipUpon(control: Control, root: StateRoot | undefined): Promise<Membership> {
+  const { membership } = control.network;
+  if (root === undefined || root === membership.root) return membership;
+  const judged = await control.store.transact((transaction) => judgePending(control, transaction));
+  for (const each of judged)
+    if (each.kind === "open" && each.proposal.update.root === root) return each.proposal.leadsTo;
+  throw new Fault("outdated", "no proposal leads to the state that this is to follow", {
+    remedy: "look again at what waits: rustynet membership pending",
+  });
+}
+
+/** Signs what others proposed with the key on this host. */
+export async function signProposals(
+  control: Control,
+  { ids }: Input<"proposalSign">,
+  caller: Caller,
+): Promise<Output<"proposalSign">> {
+  const voice = ownVoice(control);
+  if (voice === null) throw noVoice();
+  const envelopes = await control.store.transact(async (transaction) => {
+    const signed: Envelope[] = [];
+    for (const id of ids) {
+      const row = await proposalWithId(transaction, id);
+      if (row?.state !== "pending") throw notOpen(id, row);
+      signed.push(addSignature(row.envelope, voice));
+    }
+    return signed;
   });
   return submitProposals(control, { envelopes }, caller);
 }

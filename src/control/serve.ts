@@ -33,8 +33,10 @@ import {
   expireDueProposals,
   listProposals,
   rejectProposal,
+  signProposals,
   submitProposals,
 } from "./proposals.ts";
+import { Candidates } from "./candidates.ts";
 import { checkpointWhenDue } from "./checkpoints.ts";
 import { forgetOldNonces } from "./replays.ts";
 import { rejectRequest, showMembership } from "./requests.ts";
@@ -84,7 +86,8 @@ export async function startControl(options: ServeOptions): Promise<RunningContro
   parts.defer(() => streams.stop());
   const abuse = new AbuseGuard(options.limits);
   const pin = tlsPinOf(keys.certificate);
-  const core = { url, pin, approver: keys.approver, network, streams, abuse };
+  const candidates = new Candidates();
+  const core = { url, pin, approver: keys.approver, candidates, network, streams, abuse };
   const control: Control = { ...core, store, clock, random, log };
   parts.defer(() => keepUp(control));
   await settle(control);
@@ -190,6 +193,7 @@ function handlersOf(control: Control): Handlers {
     voucherRedeem: (input, caller) => redeemVoucher(control, input, caller),
     membershipShow: () => showMembership(control),
     proposalSubmit: (input, caller) => submitProposals(control, input, caller),
+    proposalSign: (input, caller) => signProposals(control, input, caller),
     proposalReject: (input, caller) => rejectProposal(control, input, caller),
     proposalList: () => listProposals(control),
     requestReject: (input, caller) => rejectRequest(control, input, caller),

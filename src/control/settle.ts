@@ -24,7 +24,9 @@ export async function settle(control: Control): Promise<void> {
     const open = judged.flatMap((each) => (each.kind === "open" ? [each.proposal] : []));
     let hasChanged = false;
     for (const proposal of open) hasChanged = (await applyNext(control, proposal)) || hasChanged;
-    if (!hasChanged) return;
+    if (hasChanged) continue;
+    control.candidates.replace(open);
+    return;
   }
 }
 
@@ -47,7 +49,8 @@ function eventOf({ kind }: Operation): LogEvent {
   return kind === "rename_node" ? "node_renamed" : "membership_changed";
 }
 
-async function judgePending(
+/** What waits, each judged on whatever it builds. */
+export async function judgePending(
   { network, clock }: Control,
   transaction: Transaction,
 ): Promise<readonly Judged[]> {

@@ -204,13 +204,27 @@ export const calls = {
     input: v.strictObject({ node: NodeId, reason: Reason }),
     output: v.object({ node: NodeId }),
   },
-  /** Signs with the approver key on this host, if there is one: alone where that is enough. */
+  /** Adds the signature of the approver key on this host to what others have proposed. */
+  proposalSign: {
+    method: "post",
+    path: "/v1/proposals/sign",
+    needs: "operator",
+    input: v.strictObject({
+      ids: v.pipe(v.array(UpdateId), v.minLength(1), v.maxLength(proposalsMax)),
+    }),
+    output: Outcomes,
+  },
+  /**
+   * Signs with the approver key on this host, if there is one: alone where that is enough. The first
+   * operation follows the proposal that leads to `upon`, or else the log; each other the one before it.
+   */
   operationDecide: {
     method: "post",
     path: "/v1/operations",
     needs: "operator",
     input: v.strictObject({
       operations: v.pipe(v.array(Operation), v.minLength(1), v.maxLength(proposalsMax)),
+      upon: v.optional(StateRoot),
       lifetimeS: v.pipe(Counter, v.minValue(60), v.maxValue(updateLifetimeMaxS)),
     }),
     output: Outcomes,

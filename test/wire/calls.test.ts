@@ -48,6 +48,7 @@ const inputs: { readonly [N in CallName]: { readonly [K in keyof Input<N>]: unkn
   proposalSubmit: { envelopes: [update] },
   proposalReject: { id: "ab".repeat(16), reason: "not now" },
   proposalList: {},
+  proposalSign: { ids: ["ab".repeat(16)] },
   requestReject: { node: "ab".repeat(32), reason: "not now" },
   operationDecide: { operations: [{ kind: "checkpoint" }], lifetimeS: 3_600 },
   networkShow: {},
