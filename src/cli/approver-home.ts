@@ -19,13 +19,15 @@ import {
   refuseSharedDirectory,
   writeKeyFile,
 } from "../store/key-file.ts";
+import { Head } from "../wire/advertisement.ts";
 import { ApproverCard } from "../wire/approver-card.ts";
 import { NetworkCard } from "../wire/network-card.ts";
 
-/** Each a state file of the name; a watermark takes its place here once something is verified. */
+/** Each a state file of the name. */
 const files = {
   card: { kind: "approver-card", version: 1 },
   network: { kind: "network-card", version: 1 },
+  watermark: { kind: "approver-watermark", version: 1 },
 } as const;
 type FileName = keyof typeof files;
 
@@ -78,6 +80,15 @@ export class ApproverHome {
     this.#write("card", card);
     writeKeyFile(this.keyPath, "approver", secret.seed, custody, random);
     return card;
+  }
+
+  /** How far the log was verified on this machine: nothing that does not lead through there is believed. */
+  readWatermark(): Head | null {
+    return this.#isThere() ? this.#read("watermark", Head) : null;
+  }
+
+  writeWatermark(head: Head): void {
+    this.#write("watermark", head);
   }
 
   writeNetwork(card: NetworkCard): void {

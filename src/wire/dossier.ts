@@ -15,6 +15,7 @@ import { LogEntry } from "../membership/update.ts";
 import { CredentialId, type StateRoot } from "../model/ids.ts";
 import { Owner } from "../model/names.ts";
 import { UnixS } from "../model/time.ts";
+import type { Head } from "./advertisement.ts";
 import { EnrollmentRequest, enrollmentType } from "./enrollment.ts";
 
 /** Who asks to join, in its own signed words, and what the credential that it showed would make it. */
@@ -50,17 +51,23 @@ export type OpenedDossier = {
 export type OpenedRequest = Omit<JoinRequest, "request"> & { readonly request: EnrollmentRequest };
 
 export type DossierRejection =
+  | { readonly code: "history_behind"; readonly epoch: number; readonly held: number }
+  | { readonly code: "history_forked"; readonly epoch: number }
   | { readonly code: "genesis_refused"; readonly why: Rejection }
   | { readonly code: "snapshot_refused"; readonly why: Rejection }
   | { readonly code: "entry_refused"; readonly epoch: number; readonly why: Rejection };
 
-/** Verifies the log from `genesisRoot` on. Proposals and requests that do not hold are told apart or left out. */
+/**
+ * Verifies the log from `genesisRoot` on, and that it leads through `seen`, which the reader has verified
+ * before. Proposals and requests that do not hold are told apart or left out.
+ */
 export function openDossier(
   dossier: Dossier,
   genesisRoot: StateRoot,
   now: UnixS,
+  seen: Head | null = null,
 ): Result<OpenedDossier, DossierRejection> {
-  const verified = openHistory(dossier, genesisRoot, now);
+  const verified = openHistory(dossier, genesisRoot, now, seen);
   if (!verified.ok) return verified;
   const membership = verified.value;
   return ok({
@@ -70,24 +77,48 @@ export function openDossier(
   });
 }
 
+/** A log with its proof, as it is handed to somebody new. */
+export type History = Pick<Dossier, "genesis" | "snapshot" | "entries">;
+
 /** Where a history leads: from genesis, over the snapshot if there is one, through its entries. */
 export function openHistory(
-  { genesis, snapshot, entries }: Pick<Dossier, "genesis" | "snapshot" | "entries">,
+  history: History,
+  genesisRoot: StateRoot,
+  now: UnixS,
+  seen: Head | null = null,
+): Result<Membership, DossierRejection> {
+  const begun = beginHistory(history, genesisRoot, now);
+  if (!begun.ok) return begun;
+  let membership = begun.value;
+  let isForked = leadsPast(membership, seen);
+  for (const entry of history.entries) {
+    const next = append(membership, entry, now);
+    if (!next.ok)
+      return err({ code: "entry_refused", epoch: membership.state.epoch + 1, why: next.error });
+    membership = next.value;
+    isForked ||= leadsPast(membership, seen);
+  }
+  const { epoch } = membership.state;
+  if (seen !== null && epoch < seen.epoch)
+    return err({ code: "history_behind", epoch, held: seen.epoch });
+  if (seen !== null && isForked) return err({ code: "history_forked", epoch: seen.epoch });
+  return ok(membership);
+}
+
+/** Whether this is another state than was seen at its epoch. */
+const leadsPast = ({ state, root }: Membership, seen: Head | null): boolean =>
+  state.epoch === seen?.epoch && root !== seen.root;
+
+/** Where the entries of a history begin. */
+export function beginHistory(
+  { genesis, snapshot }: History,
   genesisRoot: StateRoot,
   now: UnixS,
 ): Result<Membership, DossierRejection> {
   const founded = found(genesis, genesisRoot);
   if (!founded.ok) return err({ code: "genesis_refused", why: founded.error });
   const begun = snapshot === null ? founded : restore(founded.value, snapshot, now);
-  if (!begun.ok) return err({ code: "snapshot_refused", why: begun.error });
-  let membership = begun.value;
-  for (const entry of entries) {
-    const next = append(membership, entry, now);
-    if (!next.ok)
-      return err({ code: "entry_refused", epoch: membership.state.epoch + 1, why: next.error });
-    membership = next.value;
-  }
-  return ok(membership);
+  return begun.ok ? begun : err({ code: "snapshot_refused", why: begun.error });
 }
 
 function openRequest(

@@ -101,14 +101,19 @@ describe.each(tables)("of the $api API", ({ table, inputs: samples }) => {
   });
 
   test.each(table)("%s by get changes nothing, and needs no body", (_name, { method, needs }) => {
-    if (method === "get") expect(["anyone", "operator", "read"]).toContain(needs);
+    if (method === "get") expect(["anyone", "approver", "operator", "read"]).toContain(needs);
     if (method === "post") expect(needs).not.toBe("read");
   });
 });
 
-test("whoever reaches the port may ask for its health and knock, and no more", () => {
+test("whoever reaches the port may ask for its health and knock, with a token or a voucher", () => {
   const open = Object.entries(calls).filter(([, { needs }]) => needs === "anyone");
-  expect(open.map(([name]) => name)).toEqual(["health", "enroll"]);
+  expect(open.map(([name]) => name)).toEqual([
+    "health",
+    "enroll",
+    "voucherHistory",
+    "voucherRedeem",
+  ]);
 });
 
 test.each([
