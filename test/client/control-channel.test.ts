@@ -46,6 +46,15 @@ test("whose key signs is the caller's choice, and the server's to judge", async 
   expect((await node.channel().call("leave", {})).epoch).toBeGreaterThan(0);
 });
 
+test("an approver's key is answered what approvers may ask, by GET as by POST, and a node's is not", async () => {
+  const node = await harness.join("not-deciding");
+  const channel = node.channel({ signer: harness.approver });
+  expect(await channel.call("proposalList", {})).toBeDefined();
+  const missing = { id: "ab".repeat(16) as never, reason: "no such thing" as never };
+  expect((await faultOf(channel.call("proposalReject", missing))).code).toBe("not_found");
+  expect((await faultOf(node.channel().call("proposalList", {}))).code).toBe("permission_denied");
+});
+
 describe("a call is worded as HTTP", () => {
   const path = "/v1/sample";
   test("a GET by its query, which has no body", () => {
