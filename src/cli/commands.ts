@@ -4,6 +4,7 @@ import { approver } from "./approver.ts";
 import type { Group } from "./command.ts";
 import { down, logout, up } from "./connect.ts";
 import { ip, peers, status, whois } from "./observe.ts";
+import { membership } from "./membership.ts";
 import { audit, credential, node } from "./operator.ts";
 import { ping } from "./ping.ts";
 import { service } from "./service.ts";
@@ -22,6 +23,7 @@ export const commands: Group = {
     ip,
     credential,
     node,
+    membership,
     audit,
     approver,
     service,

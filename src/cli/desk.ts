@@ -26,9 +26,12 @@ import { openCustody, passphraseOption } from "./custody.ts";
 import { wordDossierRefusal } from "./desk-refusal.ts";
 import { outcomesIn } from "./desk-file.ts";
 
+export const hostPlace = "the control server of this host";
+
 export type Desk = {
   /** In words, for what is said before and after. */
   readonly place: string;
+  readonly genesis: StateRoot;
   /** Whose signature this desk gives; null when it can only look. */
   readonly signer: string | null;
   readonly read: () => Promise<{ readonly dossier: Dossier; readonly opened: OpenedDossier }>;
@@ -134,6 +137,7 @@ async function openHomeDesk(
     (await channel.call("proposalSubmit", { envelopes: [...envelopes] })).outcomes;
   return {
     place: url,
+    genesis,
     signer: card.name,
     read: async () => {
       const dossier = await channel.call("membershipShow", {});
@@ -155,7 +159,8 @@ async function openHostDesk(wishes: DeskWishes, context: Context): Promise<Desk>
   const call = openOperatorClient(wishes.socket ?? controlSocketDefault);
   const { genesis, approver } = await call("networkShow", {});
   return {
-    place: "the control server of this host",
+    place: hostPlace,
+    genesis,
     signer: approver,
     read: async () => {
       const dossier = await call("membershipShow", {});
@@ -202,6 +207,7 @@ async function openFileDesk(
   };
   return {
     place: path,
+    genesis,
     signer: secret === null ? null : (card?.name ?? null),
     read: () => Promise.resolve({ dossier, opened: verify(dossier, genesis, context, home) }),
     sign: async (proposals) =>

@@ -7,9 +7,9 @@ import { Fault } from "../base/fault.ts";
 import { openEnvelope } from "../crypto/envelope.ts";
 import { nextAddresses } from "../membership/addresses.ts";
 import { nodeIdOf } from "../membership/membership.ts";
-import { type Node, nodeNamed, nodeWithKey, type State } from "../membership/state.ts";
+import { freeName } from "../membership/names.ts";
+import { type Node, nodeWithKey, type State } from "../membership/state.ts";
 import type { NodeId } from "../model/ids.ts";
-import { NodeName } from "../model/names.ts";
 import { skewMaxS, type UnixS } from "../model/time.ts";
 import {
   admissionOf,
@@ -209,15 +209,4 @@ function nodeFor(
   }
   const name = freeName(state, request.name);
   return { id, key: request.key, name, owner, tags, ...addresses, status: "active" };
-}
-
-/** The name that was asked for, or the first of `name-2`, `name-3` … that nobody has. */
-export function freeName(state: State, wanted: NodeName): NodeName {
-  let name = wanted;
-  for (let number = 2; nodeNamed(state, name) !== undefined; number++) {
-    const suffix = `-${number}`;
-    const stem = wanted.slice(0, 63 - suffix.length).replace(/-+$/, "");
-    name = v.parse(NodeName, stem + suffix);
-  }
-  return name;
 }

@@ -16,6 +16,7 @@ import {
   VoucherRedeemInput,
 } from "./enrollment.ts";
 import { Head } from "./advertisement.ts";
+import { ControlUrl } from "./join-token.ts";
 
 /**
  * Who may call. `anyone` reaches the port; a `member` signs with the identity key of an active node,
@@ -237,7 +238,7 @@ export const calls = {
     output: v.object({
       network: NetworkId,
       genesis: StateRoot,
-      url: v.string(),
+      url: ControlUrl,
       pin: TlsPin,
       /** The name of the approver whose key is on this host; null when there is none in force. */
       approver: v.nullable(ApproverName),
