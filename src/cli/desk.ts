@@ -16,6 +16,7 @@ import { openProposal, type Proposal } from "../membership/proposal.ts";
 import { propose } from "../membership/propose.ts";
 import { type Operation, updateType } from "../membership/update.ts";
 import { type NodeId, StateRoot, UpdateId } from "../model/ids.ts";
+import type { ApproverName } from "../model/names.ts";
 import type { Outcome } from "../wire/control-api.ts";
 import { Dossier, type OpenedDossier, openDossier } from "../wire/dossier.ts";
 import { controlSocketDefault } from "../wire/local-api.ts";
@@ -33,7 +34,7 @@ export type Desk = {
   readonly place: string;
   readonly genesis: StateRoot;
   /** Whose signature this desk gives; null when it can only look. */
-  readonly signer: string | null;
+  readonly signer: ApproverName | null;
   readonly read: () => Promise<{ readonly dossier: Dossier; readonly opened: OpenedDossier }>;
   readonly sign: (proposals: readonly Proposal[]) => Promise<readonly Outcome[]>;
   /** Proposes operations that follow `upon` and one another, with this desk's signature. */

@@ -26,6 +26,7 @@ import {
   unproposed,
 } from "./membership-text.ts";
 import { lifetimeOption, parseLifetimeS, propose, tipOf } from "./propose.ts";
+import { protect } from "./protect.ts";
 import { quoted } from "./text.ts";
 
 const status = defineCommand({
@@ -322,6 +323,7 @@ export const membership: Group = {
     sign,
     reject,
     checkpoint,
+    protect,
     "verify-log": verifyLog,
     verify,
     apply,
