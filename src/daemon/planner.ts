@@ -1,0 +1,126 @@
+/**
+ * planner words what is to change on the host so that it follows a view: from what was found there, or,
+ * for the part that a newer view concerns, from the view that it follows. It performs nothing.
+ */
+import type { Clock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
+import { foundAs, type Found, type TunnelConfig, type Wanted } from "../dataplane/host-state.ts";
+import { intend } from "../dataplane/intent.ts";
+import { type Plan, plan } from "../dataplane/plan.ts";
+import type { Cidr } from "../model/ip.ts";
+import type { TunnelKey } from "../model/keys.ts";
+import type { UnixS } from "../model/time.ts";
+import type { TunnelState } from "../model/tunnel.ts";
+import type { View } from "../trust/view.ts";
+import type { Advertisement } from "../wire/advertisement.ts";
+import { type Part, partBetween, reachableIn } from "./part.ts";
+import { type Endpoints, type Ground, Paths } from "./paths.ts";
+
+/** That a host is as a view has it: all that is remembered of a host, and only until in doubt. */
+export type Followed = {
+  readonly view: View;
+  /** The key of the host's own device. */
+  readonly ownKey: TunnelKey;
+  /** When the host was looked at as a whole, by both clocks. */
+  readonly wholeAtS: UnixS;
+  readonly wholeAtMs: number;
+  readonly leaseUntilMs: number;
+};
+
+export type Planned = {
+  readonly steps: Plan;
+  /** What holds when they are done; for a whole plan, when there are none. Null: nothing is certain. */
+  readonly followed: Followed | null;
+};
+
+export class Planner {
+  readonly #config: TunnelConfig;
+  readonly #clock: Clock;
+  readonly #near: () => readonly Cidr[];
+  readonly #paths = new Paths();
+
+  /** `near` names the networks that the host is on. */
+  constructor(config: TunnelConfig, clock: Clock, near: () => readonly Cidr[]) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#near = near;
+  }
+
+  /** When the first path wants a look at the whole host; infinite if none does. */
+  get wakeAtMs(): number {
+    return this.#paths.wakeAtMs;
+  }
+
+  /** From what was found on the whole host to what this view wants of it. */
+  planWhole(view: View, leaseMs: number, found: Found): Planned {
+    const [wholeAtS, wholeAtMs] = [this.#clock.nowS(), this.#clock.monotonicMs()];
+    const { tunnel, filter } = found;
+    const nodes = reachableIn(view, wholeAtS);
+    const endpoints = this.#paths.chooseAll(nodes, this.#groundFor(view, tunnel));
+    const ownKey = tunnel?.key ?? null;
+    const wanted = this.#intend(view, leaseMs === 0 ? [] : nodes, { leaseMs, ownKey, endpoints });
+    const steps = plan(wanted, found);
+    if (leaseMs === 0 || tunnel === null || filter.kind !== "loaded")
+      return { steps, followed: null };
+    const leaseUntilMs = wholeAtMs + filter.leaseMs;
+    return { steps, followed: { view, ownKey: tunnel.key, wholeAtS, wholeAtMs, leaseUntilMs } };
+  }
+
+  /**
+   * From the view that the host follows to this one, for the nodes that differ. Null when the whole host
+   * has to be looked at instead.
+   */
+  planPart(from: Followed, view: View, leaseMs: number): Planned | null {
+    const [nowS, nowMs] = [this.#clock.nowS(), this.#clock.monotonicMs()];
+    const part = partBetween(from.view, view, from.wholeAtS, nowS);
+    if (part === null || leaseMs === 0) return null;
+    const { ownKey } = from;
+    const heldMs = Math.max(0, from.leaseUntilMs - nowMs);
+    const had = this.#intend(from.view, part.before, { leaseMs: heldMs, ownKey });
+    const found = foundAs(had, ownKey, heldMs);
+    const endpoints = this.#choosePaths(part, view, found.tunnel);
+    const wanted = this.#intend(view, part.after, { leaseMs, ownKey, endpoints });
+    const steps = plan(wanted, found);
+    const isRenewed = [...steps.withdraw, ...steps.grant].some(({ kind }) => kind === "set_lease");
+    const leaseUntilMs = isRenewed ? nowMs + leaseMs : from.leaseUntilMs;
+    return { steps, followed: { ...from, view, leaseUntilMs } };
+  }
+
+  /** There is no tunnel any more. */
+  forgetPaths(): void {
+    this.#paths.clear();
+  }
+
+  /** Peers that stay keep their paths: only the tunnel knows how it reaches them now. */
+  #choosePaths({ before, after }: Part, view: View, tunnel: TunnelState | null): Endpoints {
+    const staying = new Set(after.map(({ node }) => node));
+    for (const { node } of before) if (!staying.has(node)) this.#paths.forget(node);
+    const newcomers = after.filter(({ tunnelKey }) => tunnel?.peers.has(tunnelKey) !== true);
+    return this.#paths.chooseSome(newcomers, this.#groundFor(view, tunnel));
+  }
+
+  #groundFor({ membership }: View, tunnel: TunnelState | null): Ground {
+    const { ipv4, ipv6 } = membership.state.ranges;
+    const [nowS, nowMs] = [this.#clock.nowS(), this.#clock.monotonicMs()];
+    return { tunnel, near: this.#near(), overlay: [ipv4, ipv6], nowS, nowMs };
+  }
+
+  #intend(view: View, nodes: readonly Advertisement[], terms: Terms): Wanted {
+    const { leaseMs, ownKey, endpoints = new Map() } = terms;
+    const wanted = intend(
+      view.membership.state,
+      view.self,
+      nodes.map(({ node, tunnelKey }) => ({ node, tunnelKey })),
+      endpoints,
+      { config: this.#config, leaseMs, ownKey, awaited: this.#paths.awaited },
+    );
+    if (wanted === null) throw new Fault("revoked", "this node is no active member any more");
+    return wanted;
+  }
+}
+
+type Terms = {
+  readonly leaseMs: number;
+  readonly ownKey: TunnelKey | null;
+  readonly endpoints?: Endpoints;
+};
