@@ -21,11 +21,16 @@ export type Followed = {
   readonly view: View;
   /** The key of the host's own device. */
   readonly ownKey: TunnelKey;
-  /** When the host was looked at as a whole, by both clocks. */
+  /** When the host was looked at as a whole, on the wall; and until when that is good enough. */
   readonly wholeAtS: UnixS;
-  readonly wholeAtMs: number;
+  readonly wholeDueMs: number;
   readonly leaseUntilMs: number;
 };
+
+/** The whole host is looked at this often although nothing happened: others may have changed it. */
+export const healMs = 30_000;
+/** And this soon after something was taken away from somebody: that it is gone is to be seen. */
+const confirmMs = 1_000;
 
 export type Planned = {
   readonly steps: Plan;
@@ -53,7 +58,7 @@ export class Planner {
 
   /** From what was found on the whole host to what this view wants of it. */
   planWhole(view: View, leaseMs: number, found: Found): Planned {
-    const [wholeAtS, wholeAtMs] = [this.#clock.nowS(), this.#clock.monotonicMs()];
+    const [wholeAtS, nowMs] = [this.#clock.nowS(), this.#clock.monotonicMs()];
     const { tunnel, filter } = found;
     const nodes = reachableIn(view, wholeAtS);
     const endpoints = this.#paths.chooseAll(nodes, this.#groundFor(view, tunnel));
@@ -62,8 +67,8 @@ export class Planner {
     const steps = plan(wanted, found);
     if (leaseMs === 0 || tunnel === null || filter.kind !== "loaded")
       return { steps, followed: null };
-    const leaseUntilMs = wholeAtMs + filter.leaseMs;
-    return { steps, followed: { view, ownKey: tunnel.key, wholeAtS, wholeAtMs, leaseUntilMs } };
+    const [wholeDueMs, leaseUntilMs] = [nowMs + healMs, nowMs + filter.leaseMs];
+    return { steps, followed: { view, ownKey: tunnel.key, wholeAtS, wholeDueMs, leaseUntilMs } };
   }
 
   /**
@@ -73,7 +78,7 @@ export class Planner {
   planPart(from: Followed, view: View, leaseMs: number): Planned | null {
     const [nowS, nowMs] = [this.#clock.nowS(), this.#clock.monotonicMs()];
     const part = partBetween(from.view, view, from.wholeAtS, nowS);
-    if (part === null || leaseMs === 0) return null;
+    if (part === null || leaseMs === 0 || nowMs >= from.wholeDueMs) return null;
     const { ownKey } = from;
     const heldMs = Math.max(0, from.leaseUntilMs - nowMs);
     const had = this.#intend(from.view, part.before, { leaseMs: heldMs, ownKey });
@@ -81,9 +86,7 @@ export class Planner {
     const endpoints = this.#choosePaths(part, view, found.tunnel);
     const wanted = this.#intend(view, part.after, { leaseMs, ownKey, endpoints });
     const steps = plan(wanted, found);
-    const isRenewed = [...steps.withdraw, ...steps.grant].some(({ kind }) => kind === "set_lease");
-    const leaseUntilMs = isRenewed ? nowMs + leaseMs : from.leaseUntilMs;
-    return { steps, followed: { ...from, view, leaseUntilMs } };
+    return { steps, followed: { ...from, view, ...termsAfter(steps, from, nowMs, leaseMs) } };
   }
 
   /** There is no tunnel any more. */
@@ -124,3 +127,12 @@ type Terms = {
   readonly ownKey: TunnelKey | null;
   readonly endpoints?: Endpoints;
 };
+
+function termsAfter({ withdraw, grant }: Plan, from: Followed, nowMs: number, leaseMs: number) {
+  const isRenewed = [...withdraw, ...grant].some(({ kind }) => kind === "set_lease");
+  const dueMs = withdraw.length === 0 ? from.wholeDueMs : nowMs + confirmMs;
+  return {
+    leaseUntilMs: isRenewed ? nowMs + leaseMs : from.leaseUntilMs,
+    wholeDueMs: Math.min(from.wholeDueMs, dueMs),
+  };
+}

@@ -22,7 +22,7 @@ import type { View } from "../trust/view.ts";
 import { apply } from "./apply.ts";
 import { failureOf, notActive, outOfTrust } from "./failure.ts";
 import type { HostPort } from "./host-port.ts";
-import { type Followed, Planner } from "./planner.ts";
+import { type Followed, healMs, Planner } from "./planner.ts";
 
 /** What the rest of the daemon says is to be. */
 export type Goal =
@@ -31,8 +31,6 @@ export type Goal =
 
 /** A plan makes the next one possible at most this often: take over a device, then fill it. */
 const roundsMax = 6;
-/** Looks at the whole host this often although nothing happened: others may have changed it. */
-const healMs = 30_000;
 const retryMinMs = 1_000;
 
 export class Reconciler {
@@ -123,7 +121,6 @@ export class Reconciler {
 
   /** False where that is not enough, or failed: a look at the whole host makes up for either. */
   async #buildPart(from: Followed, view: View, leaseMs: number): Promise<boolean> {
-    if (this.#clock.monotonicMs() >= from.wholeAtMs + healMs) return false;
     const planned = this.#planner.planPart(from, view, leaseMs);
     if (planned === null) return false;
     try {
@@ -259,9 +256,9 @@ export class Reconciler {
 
   #wakeMs(goal: Goal): number {
     const nowMs = this.#clock.monotonicMs();
-    const wholeAtMs = this.#followed?.wholeAtMs ?? nowMs;
+    const wholeDueMs = this.#followed?.wholeDueMs ?? nowMs + healMs;
     const leaseEndMs = goal.kind === "up" && goal.leaseMs > 0 ? nowMs + goal.leaseMs : Infinity;
-    const wakeAtMs = Math.min(wholeAtMs + healMs, this.#planner.wakeAtMs, leaseEndMs);
+    const wakeAtMs = Math.min(wholeDueMs, this.#planner.wakeAtMs, leaseEndMs);
     return Math.max(50, wakeAtMs - nowMs);
   }
 }
