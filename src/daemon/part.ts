@@ -55,11 +55,14 @@ function concernsAll(before: View, after: View): boolean {
 
 function nodesBetween(before: View, after: View): ReadonlySet<NodeId> {
   const nodes = new Set<NodeId>();
-  for (const change of before.membership.state.nodes.changesTo(after.membership.state.nodes))
-    for (const node of [change.before, change.after]) if (node !== undefined) nodes.add(node.id);
-  for (const change of before.advertisements.changesTo(after.advertisements))
-    for (const said of [change.before, change.after])
-      if (said !== undefined) nodes.add(said.advertisement.node);
+  for (const change of before.membership.state.nodes.changesTo(after.membership.state.nodes)) {
+    const record = change.after ?? change.before;
+    if (record !== undefined) nodes.add(record.id);
+  }
+  for (const change of before.advertisements.changesTo(after.advertisements)) {
+    const said = change.after ?? change.before;
+    if (said !== undefined) nodes.add(said.advertisement.node);
+  }
   nodes.delete(after.self);
   return nodes;
 }

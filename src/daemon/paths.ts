@@ -46,11 +46,6 @@ export class Paths {
     return this.#choose(peers, this.#byNode, ground);
   }
 
-  forget(node: NodeId): void {
-    this.#byNode.delete(node);
-    this.#awaited.delete(node);
-  }
-
   clear(): void {
     this.#byNode = new Map();
     this.#awaited = new Set();

@@ -13,7 +13,7 @@ import type { UnixS } from "../model/time.ts";
 import type { TunnelState } from "../model/tunnel.ts";
 import type { View } from "../trust/view.ts";
 import type { Advertisement } from "../wire/advertisement.ts";
-import { type Part, partBetween, reachableIn } from "./part.ts";
+import { partBetween, reachableIn } from "./part.ts";
 import { type Endpoints, type Ground, Paths } from "./paths.ts";
 
 /** That a host is as a view has it: all that is remembered of a host, and only until in doubt. */
@@ -83,7 +83,9 @@ export class Planner {
     const heldMs = Math.max(0, from.leaseUntilMs - nowMs);
     const had = this.#intend(from.view, part.before, { leaseMs: heldMs, ownKey });
     const found = foundAs(had, ownKey, heldMs);
-    const endpoints = this.#choosePaths(part, view, found.tunnel);
+    // Peers that stay keep their paths: only the tunnel knows how it reaches them now.
+    const newcomers = part.after.filter(({ tunnelKey }) => !had.peers.has(tunnelKey));
+    const endpoints = this.#paths.chooseSome(newcomers, this.#groundFor(view, found.tunnel));
     const wanted = this.#intend(view, part.after, { leaseMs, ownKey, endpoints });
     const steps = plan(wanted, found);
     return { steps, followed: { ...from, view, ...termsAfter(steps, from, nowMs, leaseMs) } };
@@ -92,14 +94,6 @@ export class Planner {
   /** There is no tunnel any more. */
   forgetPaths(): void {
     this.#paths.clear();
-  }
-
-  /** Peers that stay keep their paths: only the tunnel knows how it reaches them now. */
-  #choosePaths({ before, after }: Part, view: View, tunnel: TunnelState | null): Endpoints {
-    const staying = new Set(after.map(({ node }) => node));
-    for (const { node } of before) if (!staying.has(node)) this.#paths.forget(node);
-    const newcomers = after.filter(({ tunnelKey }) => tunnel?.peers.has(tunnelKey) !== true);
-    return this.#paths.chooseSome(newcomers, this.#groundFor(view, tunnel));
   }
 
   #groundFor({ membership }: View, tunnel: TunnelState | null): Ground {
