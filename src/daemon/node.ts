@@ -150,7 +150,7 @@ export class Node {
     });
   }
 
-  /** Others changed addresses, routes or links, or this daemon did. */
+  /** Others changed addresses, routes, links or the filter, or this daemon did one of the first three. */
   onNetworkChange(): void {
     if (this.#isEnding || this.#isLookDue) return;
     // One look serves all the changes that come until it begins.
