@@ -75,7 +75,11 @@ function spell(value: unknown, depth: number): Spelled {
   return spellObject(value, depth + 1);
 }
 
+/** Printable ASCII without a quotation mark or a backslash: what JSON spells as it is. Nearly all text is. */
+const plain = /^[ !#-[\]-~]*$/;
+
 function spellString(text: string): Spelled {
+  if (plain.test(text)) return `"${text}"`;
   return text.isWellFormed() ? JSON.stringify(text) : unsupported("lone surrogate");
 }
 
