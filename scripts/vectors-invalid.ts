@@ -16,8 +16,10 @@ import {
   signerOf,
   type Terms,
 } from "../test/support/world.ts";
+import { misleft } from "./vectors-leaving.ts";
 import { misgoverned } from "./vectors-misgovernance.ts";
 import { operations } from "./vectors-operations.ts";
+import { misredeemed } from "./vectors-vouchers.ts";
 import { three, twoOfThree, withRevokedApprover } from "./vectors-valid.ts";
 
 type Vector = { readonly expect: string; readonly [field: string]: unknown };
@@ -170,7 +172,6 @@ const signatures = (): Record<string, Vector> => ({
   "signed-by-a-stranger": signedBy("not_an_approver", grown(), ["mallory"]),
   "signed-by-a-stranger-too": signedBy("not_an_approver", grown(), ["approver", "mallory"]),
   "signed-by-the-control-key": signedBy("not_an_approver", grown(), ["control"]),
-  "signed-by-the-node-itself": signedBy("not_an_approver", grown(), ["web"]),
   "signed-by-a-revoked-approver-too": signedBy(
     "not_an_approver",
     withRevokedApprover().admit("web", {}, { by: ["anna"] }),
@@ -335,4 +336,6 @@ export const invalid = (): Record<string, Vector> => ({
   ...places(),
   ...operations(refuse),
   ...misgoverned(refuse),
+  ...misredeemed(refuse),
+  ...misleft(refuse),
 });

@@ -1,6 +1,8 @@
 /** vectors-valid: logs that are accepted from their genesis on, with the root after each entry. */
 import * as v from "valibot";
 import { governed } from "./vectors-governance.ts";
+import { left } from "./vectors-leaving.ts";
+import { redeemed } from "./vectors-vouchers.ts";
 import { updateLifetimeMaxS } from "../src/membership/update.ts";
 import { PolicyHash } from "../src/model/ids.ts";
 import { skewMaxS } from "../src/model/time.ts";
@@ -67,6 +69,8 @@ function approvals(): Ledger {
 
 export const valid = () => ({
   ...governed(accept),
+  ...redeemed(accept),
+  ...left(accept),
   "a-network-without-nodes": accept(new Ledger()),
   "three-approvers-and-a-policy-document": accept(
     new Ledger(

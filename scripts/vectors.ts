@@ -2,9 +2,11 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { invalid } from "./vectors-invalid.ts";
+import { invalidSnapshots } from "./vectors-missnapped.ts";
+import { validSnapshots } from "./vectors-snapshots.ts";
 import { valid } from "./vectors-valid.ts";
 
-const home = resolve(import.meta.dir, "../test/vectors/membership");
+const home = resolve(import.meta.dir, "../test/vectors");
 
 /** Returns whether the file is, or now is, what was to be written. */
 async function freeze(folder: string, name: string, vector: unknown): Promise<boolean> {
@@ -20,7 +22,12 @@ async function freeze(folder: string, name: string, vector: unknown): Promise<bo
   return isSame;
 }
 
-const folders = { valid: valid(), invalid: invalid() };
+const folders = {
+  "membership/valid": valid(),
+  "membership/invalid": invalid(),
+  "snapshot/valid": validSnapshots(),
+  "snapshot/invalid": invalidSnapshots(),
+};
 let hasDrifted = false;
 for (const [folder, vectors] of Object.entries(folders)) {
   await mkdir(join(home, folder), { recursive: true });

@@ -75,7 +75,11 @@ function spell(value: unknown, depth: number): Spelled {
   return spellObject(value, depth + 1);
 }
 
+/** Printable ASCII without a quotation mark or a backslash: what JSON spells as it is. Nearly all text is. */
+const plain = /^[ !#-[\]-~]*$/;
+
 function spellString(text: string): Spelled {
+  if (plain.test(text)) return `"${text}"`;
   return text.isWellFormed() ? JSON.stringify(text) : unsupported("lone surrogate");
 }
 
@@ -97,19 +101,17 @@ function spellArray(items: readonly unknown[], depth: number): Spelled {
 
 function spellObject(value: object, depth: number): Spelled {
   let text = "{";
+  const fields = value as Readonly<Record<string, unknown>>;
   // The default order is by UTF-16 code units, which is RFC 8785 section 3.2.3.
-  for (const [key, item] of Object.entries(value).sort(byKey)) {
+  for (const key of Object.keys(value).sort()) {
     const name = spellString(key);
     if (typeof name !== "string") return name;
-    const spelled = spell(item, depth);
+    const spelled = spell(fields[key], depth);
     if (typeof spelled !== "string") return spelled;
     text += text === "{" ? `${name}:${spelled}` : `,${name}:${spelled}`;
   }
   return `${text}}`;
 }
-
-const byKey = ([left]: [string, unknown], [right]: [string, unknown]): number =>
-  left < right ? -1 : left > right ? 1 : 0;
 
 const unsupported = (found: string): CanonicalRejection => ({ code: "unsupported_value", found });
 const nameOf = (value: unknown): string => (value === null ? "null" : typeof value);

@@ -2,8 +2,8 @@
  * hash: SHA-256, always under a domain that names what is hashed and its version, so that the hash
  * of one kind of thing never stands for another.
  */
-import { createHash } from "node:crypto";
-import { encodeHex, encodeUtf8 } from "../base/bytes.ts";
+import { hash } from "node:crypto";
+import { concatBytes, encodeHex, encodeUtf8 } from "../base/bytes.ts";
 
 /** Every domain there is. A new kind or version of hashed thing adds its own. */
 export const hashDomains = [
@@ -31,11 +31,8 @@ const prefixes = Object.fromEntries(
 ) as Record<HashDomain, Uint8Array>;
 
 /** SHA-256 of the domain, a zero byte, and the parts one after the other: 32 bytes. */
-export function hashOf(domain: HashDomain, ...parts: readonly Uint8Array[]): Uint8Array {
-  const hash = createHash("sha256").update(prefixes[domain]);
-  for (const part of parts) hash.update(part);
-  return new Uint8Array(hash.digest());
-}
+export const hashOf = (domain: HashDomain, ...parts: readonly Uint8Array[]): Uint8Array =>
+  sha256(concatBytes(prefixes[domain], ...parts));
 
 /** The same as 64 lower-case hex digits. */
 export const hashTextOf = (domain: HashDomain, ...parts: readonly Uint8Array[]): string =>
@@ -46,4 +43,4 @@ export const hashTextOf = (domain: HashDomain, ...parts: readonly Uint8Array[]):
  * Everything that we define goes through `hashOf`.
  */
 export const sha256 = (bytes: Uint8Array): Uint8Array =>
-  new Uint8Array(createHash("sha256").update(bytes).digest());
+  new Uint8Array(hash("sha256", bytes, "buffer"));

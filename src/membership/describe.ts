@@ -72,7 +72,7 @@ function describeNewcomer({ id, key, name, owner, tags, ipv4, ipv6 }: Node): rea
 
 function describeVoucher({ key, owner, tags, uses, expiresAt }: Voucher): readonly string[] {
   return [
-    `voucher added: ${uses} machine${uses === 1 ? "" : "s"} may join without anybody signing again`,
+    `voucher added: ${counted(uses, "machine")} may join without anybody signing again`,
     `owner: ${owner}`,
     `tags: ${listText(tags)}`,
     `until: ${new Date(expiresAt * 1_000).toISOString()}`,
@@ -81,7 +81,7 @@ function describeVoucher({ key, owner, tags, uses, expiresAt }: Voucher): readon
 }
 
 const describeCheckpoint = (state: State): readonly string[] => [
-  `checkpoint: the whole state at epoch ${state.epoch}, with ${state.nodes.size} nodes`,
+  `checkpoint: the whole state at epoch ${state.epoch}, with ${counted(state.nodes.size, "node")}`,
   "who joins from then on believes it without the log before it",
 ];
 
@@ -187,6 +187,9 @@ const policyText = (policy: PolicyPin): string =>
   policy.kind === "document"
     ? `the document with hash ${policy.hash}`
     : "nodes of one owner reach each other";
+
+const counted = (count: number, noun: string): string =>
+  `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 const listText = (items: readonly string[]): string =>
   items.length === 0 ? "none" : items.join(", ");

@@ -15,12 +15,15 @@ import {
 } from "./state.ts";
 import { Trie } from "./trie.ts";
 
-/** Ascending, none twice: a set has one spelling. */
+/** Ascending, none twice: a set has one spelling. One that is too large is not looked into. */
 const setOf = <const S extends v.GenericSchema>(
   item: S,
   keyOf: (item: v.InferOutput<S>) => string,
+  sizeMax = Number.POSITIVE_INFINITY,
 ) =>
   v.pipe(
+    v.array(v.unknown()),
+    v.maxLength(sizeMax),
     v.array(item),
     v.check((items) => isAscending(items.map(keyOf)), "not in order"),
   );
@@ -34,15 +37,9 @@ export const StateDocument = v.strictObject({
   // Revoked ones stay in the list: there may be more than a network begins with.
   approvers: v.array(Approver),
   epoch: Counter,
-  nodes: v.pipe(
-    setOf(Node, ({ id }) => id),
-    v.maxLength(nodesMax),
-  ),
+  nodes: setOf(Node, ({ id }) => id, nodesMax),
   retired: setOf(SigningKey, (key) => key),
-  vouchers: v.pipe(
-    setOf(Voucher, ({ key }) => key),
-    v.maxLength(vouchersMax),
-  ),
+  vouchers: setOf(Voucher, ({ key }) => key, vouchersMax),
 });
 export type StateDocument = v.InferOutput<typeof StateDocument>;
 

@@ -86,7 +86,7 @@ const texts: Texts = {
     "have that one signed first",
   ],
   snapshot_mismatch: ({ field }) => [
-    `the ${field} of the snapshot is not what was signed`,
+    `what the snapshot says of ${field} is not what was signed`,
     distrust,
   ],
   nothing_changes: () => ["it is so already", "nothing has to be done"],

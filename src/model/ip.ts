@@ -117,15 +117,17 @@ export function splitEndpoint(endpoint: Endpoint): {
   return { address: v.parse(IpAddress, host), port: Number(endpoint.slice(colon + 1)) };
 }
 
+/** Four numbers from 0 to 255 without leading zeros. Every record that is read passes here. */
+const canonicalIpv4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?=\d)|$)){4}$/;
+
 function isIpv4(text: string): boolean {
-  return /^[0-9.]{7,15}$/.test(text) && Address4.isValid(text) && spelling4(text) === text;
+  return canonicalIpv4.test(text);
 }
 
 function isIpv6(text: string): boolean {
   return /^[0-9a-f:]{2,39}$/.test(text) && Address6.isValid(text) && spelling6(text) === text;
 }
 
-const spelling4 = (text: string): string => new Address4(text).correctForm();
 const spelling6 = (text: string): string => new Address6(text).correctForm();
 
 function isCidr(text: string): boolean {

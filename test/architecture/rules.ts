@@ -42,7 +42,7 @@ export const pureFolders: ReadonlySet<string> = new Set(
 /** What src/crypto may use of node:crypto: the same arguments give the same result. */
 const deterministic: ReadonlySet<string> = new Set(
   words(
-    "createHash createHmac createPublicKey createPrivateKey verify sign hkdfSync timingSafeEqual " +
+    "createHash createHmac hash createPublicKey createPrivateKey verify sign hkdfSync timingSafeEqual " +
       "diffieHellman argon2Sync KeyObject",
   ),
 );

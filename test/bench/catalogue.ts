@@ -6,6 +6,7 @@ import { core } from "./cases/core.ts";
 import { fleet } from "./cases/fleet.ts";
 import { idle } from "./cases/idle.ts";
 import { join } from "./cases/join.ts";
+import { log } from "./cases/log.ts";
 import { reconnect } from "./cases/reconnect.ts";
 import { revoke } from "./cases/revoke.ts";
 import { throughput } from "./cases/throughput.ts";
@@ -20,4 +21,5 @@ export const catalogue: readonly Case[] = [
   idle,
   fleet,
   core,
+  log,
 ];

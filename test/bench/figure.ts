@@ -40,5 +40,7 @@ export const limits = {
   revokeMs: { of: "p95", required: 2_000, aim: 500 },
   idleCpu: { of: "median", required: 2, aim: 0.2 },
   idleRss: { of: "median", required: 120, aim: 60 },
+  signaturesPerS: { of: "median", required: null, aim: 10_000 },
+  beginMs: { of: "median", required: null, aim: 1_000 },
   joinReachesAllMs: { of: "p95", required: null, aim: 1_000 },
 } as const satisfies Record<string, Limit>;

@@ -3,7 +3,15 @@ import { expect, test } from "bun:test";
 import * as v from "valibot";
 import { describeOperation } from "../../src/membership/describe.ts";
 import { Operation } from "../../src/membership/update.ts";
-import { approverOf, genesisOf, idOf, Ledger, recordOf, signerOf } from "../support/world.ts";
+import {
+  approverOf,
+  genesisOf,
+  idOf,
+  Ledger,
+  recordOf,
+  signerOf,
+  voucherOf,
+} from "../support/world.ts";
 
 const keyOf = (label: string) => signerOf(label).publicKey;
 const ledger = new Ledger(
@@ -119,6 +127,51 @@ const cases: readonly (readonly [operation: Record<string, unknown>, lines: read
     [
       { kind: "pin_policy", policy: { kind: "document", hash } },
       [`policy: nodes of one owner reach each other -> the document with hash ${hash}`],
+    ],
+    [
+      {
+        kind: "add_voucher",
+        voucher: voucherOf("new", { tags: ["dev"], expiresAt: 1_790_000_000 }),
+      },
+      [
+        "voucher added: 2 machines may join without anybody signing again",
+        "owner: alice",
+        "tags: dev",
+        "until: 2026-09-21T14:13:20.000Z",
+        `voucher key: ${key}`,
+      ],
+    ],
+    [
+      { kind: "add_voucher", voucher: voucherOf("new", { uses: 1, expiresAt: 253_402_300_799 }) },
+      [
+        "voucher added: 1 machine may join without anybody signing again",
+        "owner: alice",
+        "tags: none",
+        "until: 9999-12-31T23:59:59.000Z",
+        `voucher key: ${key}`,
+      ],
+    ],
+    [
+      { kind: "revoke_voucher", key },
+      [`voucher taken back: ${key}`, "nobody joins by it any more"],
+    ],
+    [
+      { kind: "redeem_voucher", voucher: key, node: mail },
+      [
+        `node added: mail (${mail.id.slice(0, 16)})`,
+        "owner: bob",
+        "tags: none",
+        "addresses: 100.64.0.2, fd75:7f19:6437::6440:2",
+        `identity key: ${mail.key}`,
+        `by the voucher ${key}`,
+      ],
+    ],
+    [
+      { kind: "checkpoint" },
+      [
+        "checkpoint: the whole state at epoch 1, with 1 node",
+        "who joins from then on believes it without the log before it",
+      ],
     ],
   ];
 

@@ -51,6 +51,33 @@ const worded: readonly (readonly [Rejection, string])[] = [
   ],
   [{ code: "last_approver", key: signer() }, "this is the last approver"],
   [{ code: "key_retired", key: signer() }, `the key ${signer()} was given up for good`],
+  [{ code: "too_many_vouchers", limit: 1_000 }, "the network has 1000 vouchers"],
+  [
+    { code: "voucher_unknown", key: signer() },
+    `the voucher ${signer()} is none of this network, or has been used up or taken back`,
+  ],
+  [
+    { code: "voucher_for_others", key: signer() },
+    `the voucher ${signer()} is for another owner or other tags`,
+  ],
+  [{ code: "voucher_expired", expiresAt: 1 }, "the voucher has expired"],
+  [
+    { code: "voucher_unproven", key: signer() },
+    `the key ${signer()} of the voucher or of the node has not signed`,
+  ],
+  [{ code: "not_a_checkpoint", epoch: 7 }, "the entry of epoch 7 is no checkpoint"],
+  [
+    { code: "not_of_authority", epoch: 7 },
+    "the entry of epoch 7 does not change who may sign, or is out of order",
+  ],
+  [
+    { code: "not_decided", epoch: 7 },
+    "it vouches for the change of epoch 7, which no quorum has decided",
+  ],
+  [
+    { code: "snapshot_mismatch", field: "approvers" },
+    "what the snapshot says of approvers is not what was signed",
+  ],
 ];
 
 test.each(worded.map(([rejection, message]) => [rejection.code, rejection, message] as const))(

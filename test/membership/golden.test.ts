@@ -8,8 +8,9 @@ import { preAuthEncoding } from "../../src/crypto/envelope.ts";
 import { hashOf } from "../../src/crypto/hash.ts";
 import { ipv6RangeOf } from "../../src/membership/addresses.ts";
 import { nodeIdOf } from "../../src/membership/membership.ts";
+import { takeSnapshot } from "../../src/membership/snapshot.ts";
 import { genesisType, Operation, updateType } from "../../src/membership/update.ts";
-import { idOf, Ledger, network, signerOf } from "../support/world.ts";
+import { approverOf, idOf, Ledger, network, signerOf, voucherOf } from "../support/world.ts";
 
 const ledger = new Ledger().admit("web", { tags: ["prod", "www"] });
 const payloadOf = (text: string | undefined): string | null =>
@@ -156,6 +157,59 @@ test("once a key was given up, the root hashes the tree of such keys too", () =>
 
 const signed = new Ledger();
 const other = signerOf("other").publicKey;
+const voucher = voucherOf("other", { tags: ["prod"] });
+const voucherBytes =
+  // Until when it may be redeemed, by the control server's word for when it took the update in.
+  '{"expiresAt":1790003600,' +
+  // Ed25519: who holds its secret may redeem it.
+  '"key":"8c7038ecb4cadd1699f5f75d17132ed644247e33df0c6df9dd03d709bd6a5fed",' +
+  '"owner":"alice","tags":["prod"],' +
+  // How many more may join by it.
+  '"uses":2}';
+
+test("once there is a voucher, the root hashes the tree of vouchers too", () => {
+  const { root } = new Ledger().decide({ kind: "add_voucher", voucher }).membership;
+  const leaf = sha256(`rustynet/voucher/v1\0${voucherBytes}`);
+  const bare = summary(1, "00".repeat(32));
+  const text = bare.replace('"version":1}', `"version":1,"vouchers":"${leaf}"}`);
+  expect(root as string).toBe(sha256(`rustynet/membership-state/v1\0${text}`));
+  expect(root as string).toBe("dffcd8ee46a9ec9b544ebf0a84bb814de430a1278c1049a408e2dd6f73c751fc");
+});
+
+test("a checkpoint leads to the root of the same state, one epoch later", () => {
+  const { root } = new Ledger().decide({ kind: "checkpoint" }).membership;
+  expect(root as string).toBe(
+    sha256(`rustynet/membership-state/v1\0${summary(1, "00".repeat(32))}`),
+  );
+  expect(root as string).toBe("789184af5a9c6b31048c5974a76ccf7f39baebe4694aad47baf68ff000045ee8");
+});
+
+test("a state in a snapshot is these fields, and each record as it is signed", () => {
+  const { membership } = new Ledger()
+    .admit("web", { tags: ["prod", "www"] })
+    .decide({ kind: "add_voucher", voucher })
+    .decide({ kind: "checkpoint" });
+  const snapshot = takeSnapshot(membership);
+  expect(decodeUtf8(encodeCanonical(snapshot?.state ?? {}))).toBe(
+    `{${approvers},${authorities}"epoch":3,${networkField}"nodes":[${node}],` +
+      `"policy":{"kind":"same_owner"},${ranges},"relays":[],"retired":[],"threshold":1,"version":1,` +
+      `"vouchers":[${voucherBytes}]}`,
+  );
+  expect(snapshot?.authority).toEqual([]);
+});
+
+test("what stands beside a change of who may sign hashes the trees of the state before it", () => {
+  const { key, name, role } = approverOf("carol");
+  const { membership } = new Ledger()
+    .admit("web", { tags: ["prod", "www"] })
+    .decide({ kind: "add_voucher", voucher })
+    .decide({ kind: "add_approver", approver: { key, name, role } }, { by: ["approver", "carol"] });
+  const tree = sha256(`rustynet/membership-node/v1\0${node}`);
+  const leaf = sha256(`rustynet/voucher/v1\0${voucherBytes}`);
+  expect(decodeUtf8(encodeCanonical(membership.authority[0]?.rest ?? {}))).toBe(
+    `{${authorities}"nodes":"${tree}","policy":{"kind":"same_owner"},"relays":[],"vouchers":"${leaf}"}`,
+  );
+});
 const person = '"name":"carol","role":"guardian"';
 const operations = [
   [{ kind: "remove_node", node: idOf("web") }, `{"kind":"remove_node","node":"${idOf("web")}"}`],
@@ -197,6 +251,13 @@ const operations = [
     { kind: "pin_policy", policy: { kind: "document", hash: "ab".repeat(32) } },
     `{"kind":"pin_policy","policy":{"hash":"${"ab".repeat(32)}","kind":"document"}}`,
   ],
+  [{ kind: "add_voucher", voucher }, `{"kind":"add_voucher","voucher":${voucherBytes}}`],
+  [{ kind: "revoke_voucher", key: other }, `{"key":"${other}","kind":"revoke_voucher"}`],
+  [
+    { kind: "redeem_voucher", voucher: other, node: JSON.parse(node) as unknown },
+    `{"kind":"redeem_voucher","node":${node},"voucher":"${other}"}`,
+  ],
+  [{ kind: "checkpoint" }, '{"kind":"checkpoint"}'],
 ] as const;
 
 const spelled = operations.map(([operation, bytes]) => [operation.kind, operation, bytes] as const);

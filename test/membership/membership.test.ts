@@ -42,7 +42,7 @@ describe("with three approvers and a threshold of two", () => {
   );
 
   test.each(subsets.map((by) => [by.join("+"), by] as const))("%s", (_name, by) => {
-    const entry = ledger.draft({ kind: "revoke_node", node: idOf("web") }, { by });
+    const entry = ledger.draft({ kind: "quarantine_node", node: idOf("web") }, { by });
     const approvers = by.filter((name) => (people as readonly string[]).includes(name));
     const expected =
       approvers.length < by.length

@@ -1,10 +1,21 @@
 /** quorum: over all sets of signers, who may decide what, against a rule that counts by hand. */
 import { describe, expect, test } from "bun:test";
-import { append } from "../../src/membership/membership.ts";
-import { changesAuthority } from "../../src/membership/quorum.ts";
+import { advance, append } from "../../src/membership/membership.ts";
+import { changesApprovers, changesAuthority, tally } from "../../src/membership/quorum.ts";
 import { Operation } from "../../src/membership/update.ts";
 import type { PolicyHash } from "../../src/model/ids.ts";
-import { approverOf, codeOf, genesisOf, idOf, Ledger, nowS, signerOf } from "../support/world.ts";
+import {
+  approverOf,
+  codeOf,
+  genesisOf,
+  idOf,
+  Ledger,
+  nowS,
+  recordOf,
+  signerOf,
+  unwrap,
+  voucherOf,
+} from "../support/world.ts";
 
 const keyOf = (label: string) => signerOf(label).publicKey;
 const guardian = { role: "guardian" } as const;
@@ -23,7 +34,10 @@ const founded = () =>
       control: [keyOf("control"), keyOf("control-2")].sort(),
     }),
     ["anna", "boris", "chandra", "dora"],
-  ).admit("web", {}, { by: ["anna", "boris"] });
+  )
+    .admit("web", {}, { by: ["anna", "boris"] })
+    .admit("db", {}, { by: ["anna", "boris"] })
+    .decide({ kind: "add_voucher", voucher: voucherOf("voucher") }, { by: ["anna", "boris"] });
 
 const { key, name, role } = approverOf("emil", guardian);
 type Case = {
@@ -61,6 +75,9 @@ const ordinary: readonly Operation[] = [
   { kind: "rotate_node_key", node: idOf("web"), key: keyOf("web-2") },
   { kind: "add_relay_key", key },
   { kind: "pin_policy", policy: { kind: "document", hash: "ab".repeat(32) as PolicyHash } },
+  { kind: "add_voucher", voucher: voucherOf("emil") },
+  { kind: "revoke_voucher", key: keyOf("voucher") },
+  { kind: "checkpoint" },
 ];
 
 const everybody = ["anna", "boris", "chandra", "dora", "emil", "control"];
@@ -99,6 +116,100 @@ describe("whoever signs, it is decided exactly when both quorums, an owner and t
   );
 });
 
+describe("whose own words are enough, over all sets of signers:", () => {
+  const ledger = founded();
+  const around = ["anna", "boris", "chandra", "web", "db", "mail", "voucher", "control"];
+  const sets = Array.from({ length: 2 ** around.length - 1 }, (_, i) =>
+    around.filter((_label, bit) => (((i + 1) >> bit) & 1) === 1),
+  );
+  const isQuorum = (by: readonly string[]): boolean =>
+    by.length >= 2 && by.every((label) => before.includes(label));
+  const node = recordOf(ledger.membership, "mail");
+  const cases: readonly (readonly [string, Operation, (by: readonly string[]) => boolean])[] = [
+    [
+      "a node may leave by its key alone",
+      { kind: "revoke_node", node: idOf("web") },
+      (by) => isQuorum(by) || by.join() === "web",
+    ],
+    [
+      "a voucher is redeemed by its key and the node's, both, and nobody's else",
+      { kind: "redeem_voucher", voucher: keyOf("voucher"), node },
+      (by) => by.join() === "mail,voucher",
+    ],
+    ["nothing else: quarantine", { kind: "quarantine_node", node: idOf("web") }, isQuorum],
+    ["nothing else: remove", { kind: "remove_node", node: idOf("web") }, isQuorum],
+    ["nothing else: add", { kind: "add_node", node }, isQuorum],
+    ["nothing else: take back", { kind: "revoke_voucher", key: keyOf("voucher") }, isQuorum],
+    ["nothing else: vouch for all", { kind: "checkpoint" }, isQuorum],
+  ];
+  test.each(cases)("%s", (_what, operation, isEnough) => {
+    for (const by of sets)
+      expect([by, outcome(ledger, operation, by) === "accepted"]).toEqual([by, isEnough(by)]);
+  });
+});
+
+const tallies: readonly (readonly [string, Operation, readonly string[], unknown])[] = [
+  [
+    "nobody",
+    { kind: "checkpoint" },
+    [],
+    { signed: "", missing: "anna boris chandra", code: "too_few_signatures" },
+  ],
+  [
+    "one of two",
+    { kind: "checkpoint" },
+    ["chandra"],
+    { signed: "chandra", missing: "anna boris", code: "too_few_signatures" },
+  ],
+  [
+    "two of two",
+    { kind: "checkpoint" },
+    ["chandra", "anna"],
+    { signed: "anna chandra", missing: "boris", code: null },
+  ],
+  [
+    "a stranger",
+    { kind: "checkpoint" },
+    ["anna", "boris", "web"],
+    { signed: "anna boris", missing: "chandra", code: "not_an_approver" },
+  ],
+  [
+    "guardians alone",
+    { kind: "add_control_key", key: keyOf("k") },
+    ["chandra"],
+    { signed: "chandra", missing: "anna boris", code: "too_few_signatures" },
+  ],
+  [
+    "too few of those to come",
+    { kind: "set_threshold", threshold: 3 },
+    ["anna", "boris"],
+    { signed: "anna boris", missing: "chandra", code: "too_few_successors" },
+  ],
+  [
+    "all of those to come",
+    { kind: "set_threshold", threshold: 3 },
+    before,
+    { signed: "anna boris chandra", missing: "", code: null },
+  ],
+  [
+    "the node itself",
+    { kind: "revoke_node", node: idOf("web") },
+    ["web"],
+    { signed: "", missing: "anna boris chandra", code: null },
+  ],
+];
+
+test.each(tallies)("with %s the tally says so", (_who, operation, by, expected) => {
+  const { state } = founded().membership;
+  const after = unwrap(advance(state, operation)).state;
+  const { signed, missing, need, verdict } = tally(state, after, operation, new Set(by.map(keyOf)));
+  const names = (approvers: readonly { readonly name: string }[]) =>
+    approvers.map((approver) => approver.name).join(" ");
+  const told = { signed: names(signed), missing: names(missing), code: verdict?.code ?? null };
+  expect(told as unknown).toEqual(expected);
+  expect(need).toBe(2);
+});
+
 test("which operations decide who decides is written down here too", () => {
   const kinds = Operation.options.map(({ entries }) => entries.kind.literal);
   const deciding = kinds.filter((kind) => changesAuthority({ kind } as Operation));
@@ -110,7 +221,9 @@ test("which operations decide who decides is written down here too", () => {
     "add_control_key",
     "revoke_control_key",
   ]);
-  expect(kinds).toHaveLength(18);
+  const naming = kinds.filter((kind) => changesApprovers({ kind } as Operation));
+  expect(naming).toEqual(["add_approver", "rotate_approver", "revoke_approver", "set_threshold"]);
+  expect(kinds).toHaveLength(22);
 });
 
 const people = Array.from({ length: 64 }, (_, i) => `person-${i}`);

@@ -1,6 +1,6 @@
 /** membership: sections 4.1, 4.3 and 4.5 of docs/protocol.md, written from the document alone. */
-import { demand, Envelope, fields, hex64, integer, openEnvelope } from "./text.ts";
-import { perform } from "./operations.ts";
+import { type As, demand, Envelope, fields, hex64, integer, openEnvelope } from "./text.ts";
+import { perform, type Performed } from "./operations.ts";
 import { active, Genesis, rootOf, type State } from "./state.ts";
 import { id128, time } from "./types.ts";
 
@@ -22,6 +22,7 @@ export function found(given: unknown, root: string): State {
     epoch: 0,
     nodes: new Map(),
     retired: [],
+    vouchers: new Map(),
     acceptedAt: 0,
     updates: new Set<string>(),
   };
@@ -42,30 +43,66 @@ const Update = fields({
   operation: (value: unknown) => value,
 });
 
-/** Section 4.3. */
-export function append(state: State, given: unknown, now: number): State {
+export type Opened = {
+  readonly update: As<typeof Update>;
+  readonly signers: ReadonlySet<string>;
+  readonly acceptedAt: number;
+};
+
+export function openEntry(given: unknown): Opened {
   const { acceptedAt, envelope } = Entry(given);
   const { signers, value } = openEnvelope(envelope, "membership-update.v1");
-  const update = Update(value);
-  demand(update.network === state.network, "another network");
-  demand(update.epoch === state.epoch + 1, "another epoch");
-  demand(update.parent === rootOf(state), "another parent");
-  demand(!state.updates.has(update.id), "an id again");
+  return { update: Update(value), signers, acceptedAt };
+}
+
+/** Section 4.3, what it says of times. `after` is the `acceptedAt` of the entry before. */
+export function demandTimes({ update, acceptedAt }: Opened, after: number, now: number): void {
   const lifetime = update.expiresAt - update.createdAt;
   demand(lifetime > 0 && lifetime <= 30 * 86_400, "a lifetime");
   demand(update.createdAt <= acceptedAt + 90, "accepted before it was made");
   demand(acceptedAt <= update.expiresAt, "accepted too late");
-  demand(acceptedAt >= state.acceptedAt, "accepted before the one before");
+  demand(acceptedAt >= after, "accepted before the one before");
   demand(acceptedAt <= now + 90, "accepted in the future");
-  const { after, authority, newcomer } = perform(state, update.operation);
-  demandQuorum(state, after, signers, authority, newcomer);
-  const updates = new Set(state.updates).add(update.id);
-  const next = { ...after, epoch: update.epoch, acceptedAt, updates };
+}
+
+/** Section 4.3. */
+export function append(state: State, given: unknown, now: number): State {
+  const opened = openEntry(given);
+  const { update, signers, acceptedAt } = opened;
+  demand(update.network === state.network, "another network");
+  demand(update.epoch === state.epoch + 1, "another epoch");
+  demand(update.parent === rootOf(state), "another parent");
+  demand(!state.updates.has(update.id), "an id again");
+  demandTimes(opened, state.acceptedAt, now);
+  const performed = perform(state, update.operation, acceptedAt);
+  demandSigners(state, performed, signers);
+  const known = kindOf(update.operation) === "checkpoint" ? [] : state.updates;
+  const updates = new Set(known).add(update.id);
+  const next = { ...performed.after, epoch: update.epoch, acceptedAt, updates };
   demand(rootOf(next) === update.root, "another root after it");
   return next;
 }
 
+export const kindOf = (operation: unknown): unknown =>
+  typeof operation === "object" && operation !== null && "kind" in operation
+    ? operation.kind
+    : undefined;
+
 /** Section 4.5. */
+export function demandSigners(
+  before: State,
+  { after, authority, newcomer, instead, orQuorum = false }: Performed,
+  signers: ReadonlySet<string>,
+): void {
+  const areThese =
+    instead !== undefined &&
+    new Set(instead).size === signers.size &&
+    instead.every((each) => signers.has(each));
+  if (areThese) return;
+  demand(instead === undefined || orQuorum, "not signed by those whose word it is");
+  demandQuorum(before, after, signers, authority, newcomer);
+}
+
 function demandQuorum(
   before: State,
   after: State,

@@ -1,20 +1,24 @@
 /** operations: section 4.4 of docs/protocol.md, written from the document alone. */
 import { type As, demand, fields, fromHex, hash, hex64, oneOf, type Read, spell } from "./text.ts";
 import { active, Policy, type State, threshold, who } from "./state.ts";
-import { ascending, contains, key, name, Node, nodeName, owner } from "./types.ts";
+import { ascending, contains, key, name, Node, nodeName, owner, Voucher } from "./types.ts";
 
 export type Performed = {
   readonly after: State;
   readonly authority: boolean;
   readonly newcomer: string | null;
+  /** Section 4.5: those whose word is enough, instead of a quorum's: these, and nobody else. */
+  readonly instead?: readonly string[];
+  /** Whether a quorum may sign it too. */
+  readonly orQuorum?: boolean;
 };
-type Perform = (state: State, operation: unknown) => Performed;
+type Perform = (state: State, operation: unknown, acceptedAt: number) => Performed;
 
-export function perform(state: State, operation: unknown): Performed {
+export function perform(state: State, operation: unknown, acceptedAt: number): Performed {
   const kind = typeof operation === "object" && operation !== null && "kind" in operation;
   const found = kind ? operations.get(String(operation.kind)) : undefined;
   demand(found !== undefined, "an unknown kind");
-  return found(state, operation);
+  return found(state, operation, acceptedAt);
 }
 
 const plain = (after: State): Performed => ({ after, authority: false, newcomer: null });
@@ -26,6 +30,7 @@ function demandFree(state: State, wanted: string): void {
     ...state.control,
     ...state.relays,
     ...state.retired,
+    ...state.vouchers.keys(),
   ];
   demand(!roles.includes(wanted), "the key is not free");
 }
@@ -58,6 +63,10 @@ const ofNode =
 
 const addNode: Perform = (state, operation) => {
   const { node } = fields({ kind: oneOf("add_node"), node: Node })(operation);
+  return plain(withNode(state, node));
+};
+
+function withNode(state: State, node: Node): State {
   demand(state.nodes.size < 50_000, "50 000 nodes");
   demand(!state.nodes.has(node.id), "known");
   demand(node.id === hash("rustynet/node-id/v1", fromHex(node.key)).toHex(), "not the key's id");
@@ -69,7 +78,55 @@ const addNode: Perform = (state, operation) => {
     demand(!isTaken, "the address is in use");
   }
   demandFree(state, node.key);
-  return plain({ ...state, nodes: new Map(state.nodes).set(node.id, node) });
+  return { ...state, nodes: new Map(state.nodes).set(node.id, node) };
+}
+
+const addVoucher: Perform = (state, operation) => {
+  const { voucher } = fields({ kind: oneOf("add_voucher"), voucher: Voucher })(operation);
+  demand(state.vouchers.size < 1_000, "1 000 vouchers");
+  demandFree(state, voucher.key);
+  return plain({ ...state, vouchers: new Map(state.vouchers).set(voucher.key, voucher) });
+};
+
+function withoutVoucher(state: State, gone: string): State {
+  const vouchers = new Map(state.vouchers);
+  demand(vouchers.delete(gone), "no such voucher");
+  return { ...state, vouchers, retired: [...state.retired, gone] };
+}
+
+const revokeVoucher: Perform = (state, operation) => {
+  const given = fields({ kind: oneOf("revoke_voucher"), key })(operation);
+  return plain(withoutVoucher(state, given.key));
+};
+
+const redeemVoucher: Perform = (state, operation, acceptedAt) => {
+  const kind = oneOf("redeem_voucher");
+  const { voucher: wanted, node } = fields({ kind, voucher: key, node: Node })(operation);
+  const voucher = state.vouchers.get(wanted);
+  demand(voucher !== undefined, "no such voucher");
+  demand(acceptedAt <= voucher.expiresAt, "the voucher has expired");
+  demand(node.owner === voucher.owner, "another owner");
+  demand(spell(node.tags) === spell(voucher.tags), "other tags");
+  const admitted = withNode(state, node);
+  const uses = voucher.uses - 1;
+  const after =
+    uses === 0
+      ? withoutVoucher(admitted, wanted)
+      : { ...admitted, vouchers: new Map(state.vouchers).set(wanted, { ...voucher, uses }) };
+  return { ...plain(after), instead: [wanted, node.key] };
+};
+
+const revokeNode: Perform = (state, operation) => {
+  const revoked = ofNode({}, (_, node) => ({ ...node, status: "revoked" }));
+  const { node } = fields({ kind: (kind) => kind, node: hex64 })(operation);
+  const own = state.nodes.get(node)?.key;
+  const performed = revoked(state, operation, 0);
+  return own === undefined ? performed : { ...performed, instead: [own], orQuorum: true };
+};
+
+const checkpoint: Perform = (state, operation) => {
+  fields({ kind: oneOf("checkpoint") })(operation);
+  return plain(state);
 };
 
 const addApprover: Perform = (state, operation) => {
@@ -149,7 +206,7 @@ const pinPolicy: Perform = (state, operation) => {
 const operations: ReadonlyMap<string, Perform> = new Map<string, Perform>([
   ["add_node", addNode],
   ["remove_node", ofNode({}, () => null, true)],
-  ["revoke_node", ofNode({}, (_, node) => ({ ...node, status: "revoked" }))],
+  ["revoke_node", revokeNode],
   [
     "restore_node",
     ofNode(
@@ -206,4 +263,8 @@ const operations: ReadonlyMap<string, Perform> = new Map<string, Perform>([
   ["add_relay_key", addKey("relays", false)],
   ["revoke_relay_key", revokeKey("relays", 0, false)],
   ["pin_policy", pinPolicy],
+  ["add_voucher", addVoucher],
+  ["revoke_voucher", revokeVoucher],
+  ["redeem_voucher", redeemVoucher],
+  ["checkpoint", checkpoint],
 ]);

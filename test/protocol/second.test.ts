@@ -9,6 +9,7 @@ import { Harness } from "../support/control-harness.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { openView, receive, type View } from "./map.ts";
 import { append, found } from "./membership.ts";
+import { restore } from "./snapshot.ts";
 import { rootOf, type State } from "./state.ts";
 import {
   bytesOf,
@@ -34,6 +35,7 @@ type Vector = {
   readonly entries?: readonly unknown[];
   readonly roots: readonly string[];
   readonly refused?: unknown;
+  readonly snapshot?: unknown;
   readonly area: string;
   readonly text: string;
   readonly key: string;
@@ -82,6 +84,22 @@ test.each(await vectors("membership/invalid"))("%s is refused", (_, vector) => {
   if (refused === undefined) return expect(accepts(() => found(genesis, genesisRoot))).toBe(false);
   const state = last(replay(vector));
   expect(accepts(() => append(state, refused, now))).toBe(false);
+});
+
+test.each(await vectors("snapshot/valid"))(
+  "%s is believed, and so is what follows",
+  (_, vector) => {
+    const { genesis, genesisRoot, snapshot, entries = [], roots, now } = vector;
+    const states = [restore(found(genesis, genesisRoot), snapshot, now)];
+    for (const entry of entries) states.push(append(last(states), entry, now));
+    expect(states.map(rootOf)).toEqual([...roots]);
+  },
+);
+
+test.each(await vectors("snapshot/invalid"))("%s is not believed", (_, vector) => {
+  const { genesis, genesisRoot, snapshot, now } = vector;
+  const state = found(genesis, genesisRoot);
+  expect(accepts(() => restore(state, snapshot, now))).toBe(false);
 });
 
 /** Key files do not leave a host, so they are not in the document. */

@@ -12,7 +12,7 @@ import {
   type Read,
   spell,
 } from "./text.ts";
-import { ascending, id128, key, name, type Node, rangeOf } from "./types.ts";
+import { ascending, id128, key, name, type Node, rangeOf, type Voucher } from "./types.ts";
 
 export const threshold = integer(1, 64);
 export const Policy: Read<{ readonly kind: string }> = (value) => {
@@ -22,7 +22,7 @@ export const Policy: Read<{ readonly kind: string }> = (value) => {
     : fields({ kind: oneOf("same_owner") })(value);
 };
 export const who = { key, name, role: oneOf("owner", "guardian") };
-const Approver = fields({ ...who, status: oneOf("active", "revoked") });
+export const Approver = fields({ ...who, status: oneOf("active", "revoked") });
 export const Genesis = fields({
   version: integer(1, 1),
   network: id128,
@@ -38,6 +38,7 @@ export type State = As<typeof Genesis> & {
   readonly epoch: number;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly retired: readonly string[];
+  readonly vouchers: ReadonlyMap<string, Voucher>;
   /** What is not in the root: for the rules of section 4.3. */
   readonly acceptedAt: number;
   readonly updates: ReadonlySet<string>;
@@ -56,7 +57,17 @@ function treeOf(leaves: readonly Leaf[], depth = 0): Uint8Array {
   return hash("rustynet/membership-branch/v1", ...halves);
 }
 
-export function rootOf({ nodes, retired, acceptedAt: _, updates: __, ...state }: State): string {
+/** Section 4.6: what the summary says beside network, epoch, ranges and who may sign. */
+export type Rest = {
+  readonly control: readonly string[];
+  readonly relays: readonly string[];
+  readonly policy: unknown;
+  readonly nodes: string;
+  readonly retired?: string;
+  readonly vouchers?: string;
+};
+
+export function restOf({ nodes, retired, vouchers, control, relays, policy }: State): Rest {
   const records = [...nodes.values()].map((node) => ({
     key: node.id,
     hash: hash("rustynet/membership-node/v1", bytesOf(spell(node))),
@@ -65,11 +76,29 @@ export function rootOf({ nodes, retired, acceptedAt: _, updates: __, ...state }:
     key: each,
     hash: hash("rustynet/retired-key/v1", fromHex(each)),
   }));
-  const summary = {
-    ...state,
+  const left = [...vouchers.values()].map((voucher) => ({
+    key: voucher.key,
+    hash: hash("rustynet/voucher/v1", bytesOf(spell(voucher))),
+  }));
+  return {
+    control,
+    relays,
+    policy,
     nodes: treeOf(records).toHex(),
     ...(gone.length > 0 && { retired: treeOf(gone).toHex() }),
+    ...(left.length > 0 && { vouchers: treeOf(left).toHex() }),
   };
+}
+
+export const rootOf = (state: State): string => rootWith(state, restOf(state));
+
+type Signing = Pick<State, "network" | "epoch" | "ranges" | "threshold" | "approvers">;
+
+export function rootWith(
+  { network, epoch, ranges, threshold, approvers }: Signing,
+  rest: Rest,
+): string {
+  const summary = { version: 1, network, epoch, ranges, threshold, approvers, ...rest };
   return hash("rustynet/membership-state/v1", bytesOf(spell(summary))).toHex();
 }
 

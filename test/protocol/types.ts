@@ -97,4 +97,14 @@ export const Node = fields({
 });
 export type Node = ReturnType<typeof Node>;
 
+/** Section 4.2. */
+export const Voucher = fields({
+  key,
+  owner,
+  tags: ascending(name, 32),
+  uses: integer(1, 1_000),
+  expiresAt: time,
+});
+export type Voucher = ReturnType<typeof Voucher>;
+
 export const Head = fields({ epoch: counter, root: hex64 });

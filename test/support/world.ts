@@ -9,7 +9,14 @@ import { tunnelKeygen, type TunnelSecret } from "../../src/crypto/tunnel-key.ts"
 import { ipv4RangeDefault, ipv6RangeOf, nextAddresses } from "../../src/membership/addresses.ts";
 import { append, found, type Membership, nodeIdOf } from "../../src/membership/membership.ts";
 import { propose } from "../../src/membership/propose.ts";
-import { type Approver, Genesis, genesisState, Node, rootOf } from "../../src/membership/state.ts";
+import {
+  type Approver,
+  Genesis,
+  genesisState,
+  Node,
+  rootOf,
+  Voucher,
+} from "../../src/membership/state.ts";
 import {
   genesisType,
   type LogEntry,
@@ -104,6 +111,20 @@ export function recordOf(
   const hasAddresses = changes.ipv4 !== undefined && changes.ipv6 !== undefined;
   return v.parse(Node, { ...record, ...(hasAddresses ? {} : nextAddresses(state)), ...changes });
 }
+
+/** A voucher for two machines of alice, good for an hour, under the key that has this label. */
+export const voucherOf = (
+  label: string,
+  changes: Partial<Record<keyof Voucher, unknown>> = {},
+): Voucher =>
+  v.parse(Voucher, {
+    key: signerOf(label).publicKey,
+    owner: "alice",
+    tags: [],
+    uses: 2,
+    expiresAt: nowS + 3_600,
+    ...changes,
+  });
 
 export type Terms = {
   readonly by?: readonly string[];
