@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import * as v from "valibot";
 import { sealEnvelope } from "../../src/crypto/envelope.ts";
 import { takeSnapshot } from "../../src/membership/snapshot.ts";
+import type { Head } from "../../src/wire/advertisement.ts";
 import { Dossier, type JoinRequest, openDossier } from "../../src/wire/dossier.ts";
 import { enrollmentType } from "../../src/wire/enrollment.ts";
 import type { LogEntry } from "../../src/membership/update.ts";
@@ -85,7 +86,21 @@ test.each(refusals)("%s is refused", (_what, changes, expected) => {
   if (opened.ok) throw new Error("opened");
   const { error } = opened;
   const epoch = error.code === "entry_refused" ? [error.epoch] : [];
-  expect([error.code, error.why.code, ...epoch] as unknown).toEqual(expected);
+  const why = "why" in error ? error.why.code : null;
+  expect([error.code, why, ...epoch] as unknown).toEqual(expected);
+});
+
+test("a log that does not lead through what the reader has seen is refused", () => {
+  const { epoch } = ledger.membership.state;
+  const root = ledger.membership.root;
+  const open = (seen: Head) => {
+    const opened = openDossier(dossierOf({}), ledger.genesisRoot, nowS, seen);
+    return opened.ok ? "opened" : opened.error.code;
+  };
+  expect(open({ epoch, root })).toBe("opened");
+  expect(open({ epoch: epoch + 1, root })).toBe("history_behind");
+  expect(open({ epoch, root: ledger.genesisRoot })).toBe("history_forked");
+  expect(open({ epoch: 0, root: ledger.genesisRoot })).toBe("opened");
 });
 
 test("proposals are judged on the log's end, each told apart", () => {
