@@ -1,7 +1,7 @@
 /**
  * dossier is everything that an approver needs to decide, as one document: the log with its proof,
  * what is proposed, and who asks to join. The control server hands it out, and as a file it goes from
- * hand to hand; either way it is verified from the genesis root on (protocol.md section 6.5).
+ * hand to hand; either way it is verified from the genesis root on (protocol.md section 6.7).
  */
 import * as v from "valibot";
 import { err, ok, type Result } from "../base/result.ts";
