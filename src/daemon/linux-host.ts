@@ -47,6 +47,11 @@ export class LinuxHost implements HostPort {
     this.#tunnelSecret = tunnelSecret;
   }
 
+  /** Changes of the filter by this port are this host's own doing. */
+  get filterPort(): number {
+    return this.#filter.port;
+  }
+
   async observe(): Promise<Found> {
     const tunnel = await this.#observeTunnel();
     return {

@@ -92,7 +92,7 @@ async function run(config: Config): Promise<void> {
     fetch: openLocalApi(localHandlers(node)),
   });
   try {
-    await live(node, log, () => {
+    await live(node, host, log, () => {
       notifyReady(service.notifySocket);
       log.notice("started", { version, interface: config.interface, socket: config.socket });
     });
@@ -103,9 +103,15 @@ async function run(config: Config): Promise<void> {
 }
 
 /** From the first look at the host until somebody ends it. */
-async function live(node: Node, log: Log, onReady: () => void): Promise<void> {
+async function live(
+  node: Node,
+  { filterPort }: LinuxHost,
+  log: Log,
+  onReady: () => void,
+): Promise<void> {
   await node.start();
-  const monitor = await openNetworkMonitor(settled(() => node.onNetworkChange()));
+  const look = settled(() => node.onNetworkChange());
+  const monitor = await openNetworkMonitor(look, filterPort);
   onReady();
   const signal = await untilTold();
   log.notice("ending", { signal });

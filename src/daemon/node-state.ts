@@ -19,12 +19,13 @@ import { LogEntry } from "../membership/update.ts";
 import { NetworkId, NodeId, StateRoot } from "../model/ids.ts";
 import { SigningKey, TlsPin } from "../model/keys.ts";
 import { Counter, UnixS } from "../model/time.ts";
-import { type AppendLog, openAppendLog } from "../store/append-log.ts";
+import { type AppendLog, type LogEnd, openAppendLog, recordMaxBytes } from "../store/append-log.ts";
 import { readStateFile, writeStateFile } from "../store/atomic-file.ts";
 import { makeDirectory } from "../store/disk.ts";
 import { readKeyFile, writeKeyFile } from "../store/key-file.ts";
 import { openView, restoreAdvertisements, type View } from "../trust/view.ts";
 import { ControlUrl } from "../wire/join-token.ts";
+import { AdvertisementFile } from "./advertisement-file.ts";
 
 /** The network this node belongs to, and whether it is to be up. */
 export const Enrollment = v.strictObject({
@@ -47,7 +48,6 @@ const Watermark = v.strictObject({
 });
 type Watermark = v.InferOutput<typeof Watermark>;
 
-const Envelopes = v.strictObject({ envelopes: v.array(Envelope) });
 const OwnAdvertisement = v.strictObject({ envelope: Envelope });
 const Genesis = v.strictObject({ envelope: Envelope });
 
@@ -55,30 +55,29 @@ const files = {
   enrollment: { kind: "enrollment", version: 1 },
   genesis: { kind: "genesis", version: 1 },
   watermark: { kind: "watermark", version: 1 },
-  advertisements: { kind: "advertisements", version: 1 },
   own: { kind: "own-advertisement", version: 1 },
 } as const;
 type FileName = keyof typeof files;
 
+const advertisementsName = "advertisements";
 const logName = "membership.log";
 const logFormat = { kind: "membership", version: 1 } as const;
 /** What is in the log was judged by the clock of its day when it came in. */
 const anyTimeS = 253_402_300_799;
-/** The cache of advertisements may be larger than any one message. */
-const cacheMaxBytes = 256 << 20;
 
 export type NodeKeys = { readonly identity: SigningSecret; readonly tunnel: TunnelSecret };
 
 export class NodeState {
   readonly #directory: string;
   readonly #random: Random;
-  #log: AppendLog | null = null;
-  #cached: View["advertisements"] | null = null;
+  readonly #advertisements: AdvertisementFile;
+  #log: LogEnd | null = null;
 
   /** The directory is made if it is missing, for its owner alone. */
   constructor(directory: string, random: Random) {
     this.#directory = directory;
     this.#random = random;
+    this.#advertisements = new AdvertisementFile(join(directory, advertisementsName));
     makeDirectory(directory, 0o700);
   }
 
@@ -100,7 +99,7 @@ export class NodeState {
   /** Keeps the beginning of a network that was just joined. Its enrollment is written last. */
   writeJoined(genesis: Envelope, entries: readonly LogEntry[], enrollment: Enrollment): void {
     // What an attempt that was cut off left behind would otherwise be the beginning of this log.
-    this.#removeFiles([...Object.keys(files), logName]);
+    this.#removeFiles([...Object.keys(files), advertisementsName, logName]);
     this.#write("genesis", { envelope: genesis });
     this.appendEntries(entries);
     this.writeEnrollment(enrollment);
@@ -116,18 +115,12 @@ export class NodeState {
     const view = openView(enrollment.node, membership);
     if (watermark === null) return view;
     const { generation, signedAt, signers } = watermark;
-    const cached = this.#read("advertisements", Envelopes)?.envelopes ?? [];
-    const restored = restoreAdvertisements(
-      { ...view, generation, signedAt, signers },
-      cached,
-      anyTimeS,
-    );
-    this.#cached = restored.advertisements;
-    return restored;
+    const kept = this.#advertisements.read();
+    return restoreAdvertisements({ ...view, generation, signedAt, signers }, kept, anyTimeS);
   }
 
   appendEntries(entries: readonly LogEntry[]): void {
-    for (const entry of entries) this.#openLog().append(encodeCanonical(entry));
+    for (const entry of entries) (this.#log ?? this.#openLog()).append(encodeCanonical(entry));
   }
 
   /**
@@ -136,11 +129,7 @@ export class NodeState {
    */
   writeView(view: View, entries: readonly LogEntry[]): void {
     this.appendEntries(entries);
-    if (view.advertisements !== this.#cached) {
-      const envelopes = [...view.advertisements.values()].map(({ envelope }) => envelope);
-      this.#write("advertisements", { envelopes });
-      this.#cached = view.advertisements;
-    }
+    this.#advertisements.write(view.advertisements);
     const { membership, generation, signedAt, signers } = view;
     const mark: Watermark = {
       epoch: membership.state.epoch,
@@ -163,12 +152,13 @@ export class NodeState {
 
   /** Forgets network and keys. The enrollment goes first: without it the rest means nothing. */
   forget(): void {
-    this.#removeFiles([...Object.keys(files), logName, "identity.key", "tunnel.key"]);
+    const keys = ["identity.key", "tunnel.key"];
+    this.#removeFiles([...Object.keys(files), advertisementsName, logName, ...keys]);
   }
 
   #removeFiles(names: readonly string[]): void {
     this.#closeLog();
-    this.#cached = null;
+    this.#advertisements.close();
     for (const name of names) fs.rmSync(join(this.#directory, name), { force: true });
   }
 
@@ -180,7 +170,6 @@ export class NodeState {
     if (!founded.ok) throw this.#corrupt(`the genesis statement: ${wordsFor(founded.error)}`);
     let membership = founded.value;
     // A log knows the records that were there when it was opened: what was appended since counts too.
-    this.#closeLog();
     for (const record of this.#openLog().records) {
       const entry = v.safeParse(LogEntry, decodeJson(record));
       if (!entry.success) throw this.#corrupt("a log record is no entry");
@@ -201,9 +190,12 @@ export class NodeState {
     this.#log = null;
   }
 
+  /** Keeps the end of it alone: what was read may be large. */
   #openLog(): AppendLog {
-    this.#log ??= openAppendLog(join(this.#directory, logName), logFormat);
-    return this.#log;
+    this.#closeLog();
+    const log = openAppendLog(join(this.#directory, logName), logFormat);
+    this.#log = { append: log.append, close: log.close };
+    return log;
   }
 
   #readOrMake(kind: KeyKind, custody: Custody, make: () => SigningSecret["seed"]) {
@@ -241,6 +233,6 @@ function wordsFor(rejection: Rejection): string {
 }
 
 function decodeJson(bytes: Uint8Array): unknown {
-  const decoded = decodeCanonical(bytes, cacheMaxBytes);
+  const decoded = decodeCanonical(bytes, recordMaxBytes);
   return decoded.ok ? decoded.value : null;
 }

@@ -150,7 +150,7 @@ export class Node {
     });
   }
 
-  /** Others changed addresses, routes or links, or this daemon did. */
+  /** Others changed addresses, routes, links or the filter, or this daemon did one of the first three. */
   onNetworkChange(): void {
     if (this.#isEnding || this.#isLookDue) return;
     // One look serves all the changes that come until it begins.
@@ -194,9 +194,20 @@ export class Node {
     return result;
   }
 
-  async #reconcile(): Promise<void> {
+  /** Looks at the whole host. */
+  #reconcile(): Promise<void> {
+    return this.#untilNext((goal) => this.reconciler.reconcile(goal));
+  }
+
+  /** Nothing but what is believed has changed, unless somebody has just said otherwise. */
+  #follow(): Promise<void> {
+    if (this.#isLookDue) return this.#reconcile();
+    return this.#untilNext((goal) => this.reconciler.follow(goal));
+  }
+
+  async #untilNext(act: (goal: Goal) => Promise<number>): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    const waitMs = await this.reconciler.reconcile(this.#goal());
+    const waitMs = await act(this.#goal());
     if (this.#isEnding) return;
     this.#timer = setTimeout(() => void this.#inTurn(() => this.#look()), waitMs);
   }
@@ -231,7 +242,7 @@ export class Node {
       clock,
       log,
       inTurn: (act) => this.#inTurn(act),
-      onBelief: () => this.#reconcile(),
+      onBelief: () => this.#follow(),
     };
     this.#following ??= new Following(parts, this.#enrollment, this.#usableKeys());
     return this.#following;

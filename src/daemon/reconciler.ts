@@ -1,12 +1,12 @@
 /**
  * reconciler makes the host be as the node believes it should be: observe, plan, apply, until there
- * is nothing left to do. It owns the lifecycle and the paths, and remembers nothing of the host.
+ * is nothing left to do. It owns the lifecycle, and remembers one thing of the host: which view it was
+ * seen to follow. From there a change is planned for the part alone that it concerns (docs/adr/0013).
  */
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
-import type { Found, TunnelConfig, Wanted } from "../dataplane/host-state.ts";
-import { intend } from "../dataplane/intent.ts";
+import type { TunnelConfig } from "../dataplane/host-state.ts";
 import {
   type Failure,
   initial,
@@ -15,15 +15,14 @@ import {
   transition,
 } from "../dataplane/lifecycle.ts";
 import { findOverlap } from "../dataplane/overlap.ts";
-import * as path from "../dataplane/path.ts";
-import { isEmpty, plan, planRemoval } from "../dataplane/plan.ts";
-import type { NodeId, StateRoot } from "../model/ids.ts";
-import { type Cidr, type Endpoint, splitCidr } from "../model/ip.ts";
-import type { Advertisement } from "../wire/advertisement.ts";
+import { isEmpty, type Plan, planRemoval } from "../dataplane/plan.ts";
+import type { StateRoot } from "../model/ids.ts";
+import { splitCidr } from "../model/ip.ts";
 import type { View } from "../trust/view.ts";
 import { apply } from "./apply.ts";
 import { failureOf, notActive, outOfTrust } from "./failure.ts";
 import type { HostPort } from "./host-port.ts";
+import { type Followed, healMs, Planner } from "./planner.ts";
 
 /** What the rest of the daemon says is to be. */
 export type Goal =
@@ -32,8 +31,6 @@ export type Goal =
 
 /** A plan makes the next one possible at most this often: take over a device, then fill it. */
 const roundsMax = 6;
-/** Looks at the host this often although nothing happened: others may have changed it. */
-const healMs = 30_000;
 const retryMinMs = 1_000;
 
 export class Reconciler {
@@ -41,7 +38,7 @@ export class Reconciler {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #config: TunnelConfig;
-  readonly #paths = new Map<NodeId, path.Path>();
+  readonly #planner: Planner;
   #lifecycle: Lifecycle = initial;
   #problem: Failure | null = null;
   #overlap: Failure | null = null;
@@ -50,12 +47,17 @@ export class Reconciler {
   #withdrawnFor: StateRoot | null = null;
   /** This host's own addresses and ways out when it was last looked at; null before that. */
   #place: string | null = null;
+  /** Null when in doubt: then the whole host is looked at before anything is changed. */
+  #followed: Followed | null = null;
 
   constructor(host: HostPort, clock: Clock, log: Log, config: TunnelConfig) {
     this.#host = host;
     this.#clock = clock;
     this.#log = log;
     this.#config = config;
+    this.#planner = new Planner(config, clock, () =>
+      host.localAddresses(config).map(({ network }) => network),
+    );
   }
 
   get lifecycle(): Lifecycle {
@@ -72,8 +74,17 @@ export class Reconciler {
     return this.#overlap;
   }
 
-  /** Brings the host to the goal as far as it goes. Returns when to look again, in milliseconds. */
-  async reconcile(goal: Goal): Promise<number> {
+  /**
+   * Looks at the whole host and brings it to the goal as far as it goes. Returns when to look again, in
+   * milliseconds.
+   */
+  reconcile(goal: Goal): Promise<number> {
+    this.#followed = null;
+    return this.follow(goal);
+  }
+
+  /** The same where nothing but the goal has changed since: what that does not concern is left alone. */
+  async follow(goal: Goal): Promise<number> {
     try {
       if (goal.kind === "down") await this.#remove({ kind: "stopped" });
       else await this.#pursue(goal.view, goal.leaseMs);
@@ -101,28 +112,54 @@ export class Reconciler {
   }
 
   async #build(view: View, leaseMs: number): Promise<void> {
+    const followed = this.#followed;
+    // Until it is done, nobody knows what the host is like.
+    this.#followed = null;
+    if (followed !== null && (await this.#buildPart(followed, view, leaseMs))) return;
+    await this.#buildWhole(view, leaseMs);
+  }
+
+  /** False where that is not enough, or failed: a look at the whole host makes up for either. */
+  async #buildPart(from: Followed, view: View, leaseMs: number): Promise<boolean> {
+    const planned = this.#planner.planPart(from, view, leaseMs);
+    if (planned === null) return false;
+    try {
+      await this.#perform(planned.steps, view.membership.root);
+    } catch (error) {
+      const { code, message } = failureOf(error);
+      this.#log.info("part_failed", { code, message });
+      return false;
+    }
+    this.#followed = planned.followed;
+    return true;
+  }
+
+  async #buildWhole(view: View, leaseMs: number): Promise<void> {
     await this.#followMove();
     for (let round = 0; round < roundsMax; round++) {
       const found = await this.#host.observe(this.#config);
       this.#overlap = this.#findOverlap(view);
       // Once the mesh is up, cutting it off for a route that came later would help nobody.
       if (this.#overlap !== null && found.routes.size === 0) throw faultOf(this.#overlap);
-      const wanted = this.#intend(view, found, leaseMs);
-      const steps = plan(wanted, found);
-      if (isEmpty(steps)) {
-        this.#withdrawnFor = view.membership.root;
-        return;
-      }
-      await this.#withdraw(steps.withdraw);
-      this.#withdrawnFor = view.membership.root;
-      await apply(steps.grant, (step) => this.#host.perform(step));
-      this.#log.debug("applied", {
-        withdrawn: steps.withdraw.length,
-        granted: steps.grant.length,
-      });
+      const { steps, followed } = this.#planner.planWhole(view, leaseMs, found);
+      await this.#perform(steps, view.membership.root);
+      if (!isEmpty(steps)) continue;
+      this.#followed = followed;
+      return;
     }
     throw new Fault("host_failed", "the host does not stay as it was made", {
       remedy: "find what else changes the tunnel's interface, routes or rules",
+    });
+  }
+
+  async #perform(steps: Plan, root: StateRoot): Promise<void> {
+    await this.#withdraw(steps.withdraw);
+    this.#withdrawnFor = root;
+    if (isEmpty(steps)) return;
+    await apply(steps.grant, (step) => this.#host.perform(step));
+    this.#log.debug("applied", {
+      withdrawn: steps.withdraw.length,
+      granted: steps.grant.length,
     });
   }
 
@@ -160,59 +197,6 @@ export class Reconciler {
     }
   }
 
-  #intend(view: View, found: Found, leaseMs: number): Wanted {
-    const reachable = this.#reachable(view);
-    const { ipv4, ipv6 } = view.membership.state.ranges;
-    const { endpoints, awaited } = this.#choosePaths(reachable, found, [ipv4, ipv6]);
-    const nodes = leaseMs === 0 ? [] : reachable;
-    const { state } = view.membership;
-    const terms = { config: this.#config, leaseMs, ownKey: found.tunnel?.key ?? null, awaited };
-    const wanted = intend(
-      state,
-      view.self,
-      nodes.map(({ node, tunnelKey }) => ({ node, tunnelKey })),
-      endpoints,
-      terms,
-    );
-    if (wanted === null) throw new Fault("revoked", "this node is no active member any more");
-    return wanted;
-  }
-
-  #reachable(view: View): readonly Advertisement[] {
-    const nowS = this.#clock.nowS();
-    return [...view.advertisements.values()]
-      .map(({ advertisement }) => advertisement)
-      .filter(({ node, expiresAt }) => node !== view.self && expiresAt > nowS);
-  }
-
-  #choosePaths(
-    reachable: readonly Advertisement[],
-    { tunnel }: Found,
-    overlay: readonly Cidr[],
-  ): {
-    readonly endpoints: ReadonlyMap<NodeId, Endpoint>;
-    readonly awaited: ReadonlySet<NodeId>;
-  } {
-    const [nowS, nowMs] = [this.#clock.nowS(), this.#clock.monotonicMs()];
-    const near = this.#host.localAddresses(this.#config).map(({ network }) => network);
-    const chosen = new Map<NodeId, Endpoint>();
-    const awaited = new Set<NodeId>();
-    for (const { node, tunnelKey, endpoints } of reachable) {
-      const peer = tunnel?.peers.get(tunnelKey);
-      const next = path.transition(this.#paths.get(node) ?? path.unknownPath, {
-        candidates: path.rankCandidates(endpoints, near, overlay),
-        endpoint: peer?.endpoint ?? null,
-        handshakeAgeS: peer?.lastHandshakeS ? nowS - peer.lastHandshakeS : null,
-        nowMs,
-      });
-      this.#paths.set(node, next);
-      if (path.holdsBack(next, tunnel !== null && tunnelKey < tunnel.key, nowMs)) awaited.add(node);
-      const endpoint = path.wantedEndpoint(next);
-      if (endpoint !== null) chosen.set(node, endpoint);
-    }
-    return { endpoints: chosen, awaited };
-  }
-
   #findOverlap({ membership }: View): Failure | null {
     const { ipv4, ipv6 } = membership.state.ranges;
     const conflict = findOverlap([ipv4, ipv6], this.#host.foreignRoutes());
@@ -228,7 +212,8 @@ export class Reconciler {
 
   async #remove(event: LifecycleEvent): Promise<void> {
     this.#move(event);
-    this.#paths.clear();
+    this.#followed = null;
+    this.#planner.forgetPaths();
     for (let round = 0; round < roundsMax; round++) {
       const steps = planRemoval(this.#config, await this.#host.observe(this.#config));
       if (steps.length === 0) return;
@@ -271,11 +256,10 @@ export class Reconciler {
 
   #wakeMs(goal: Goal): number {
     const nowMs = this.#clock.monotonicMs();
-    const paths = [...this.#paths.values()]
-      .map((held) => path.wakeAtMs(held, nowMs))
-      .filter((at) => at !== null);
-    const lease = goal.kind === "up" && goal.leaseMs > 0 ? [nowMs + goal.leaseMs] : [];
-    return Math.max(50, Math.min(nowMs + healMs, ...paths, ...lease) - nowMs);
+    const wholeDueMs = this.#followed?.wholeDueMs ?? nowMs + healMs;
+    const leaseEndMs = goal.kind === "up" && goal.leaseMs > 0 ? nowMs + goal.leaseMs : Infinity;
+    const wakeAtMs = Math.min(wholeDueMs, this.#planner.wakeAtMs, leaseEndMs);
+    return Math.max(50, wakeAtMs - nowMs);
   }
 }
 

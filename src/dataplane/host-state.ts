@@ -35,3 +35,17 @@ export type Found = {
   readonly routes: ReadonlySet<Cidr>;
   readonly filter: FilterState;
 };
+
+/** What would be found on a host that is as wanted, and whose kernel goes on for so long. */
+export function foundAs(wanted: Wanted, key: TunnelKey, leaseMs: number): Found {
+  const { config, peers, owners, addresses, routes, filter } = wanted;
+  const unheard = { lastHandshakeS: null, receivedBytes: 0, sentBytes: 0 };
+  const states = [...peers].map(([of, peer]) => [of, { ...peer, ...unheard }] as const);
+  return {
+    link: "up",
+    tunnel: { key, listenPort: config.listenPort, peers: new Map(states), owners },
+    addresses,
+    routes,
+    filter: { kind: "loaded", filter, leaseMs },
+  };
+}

@@ -35,6 +35,11 @@ export class PacketFilter {
     this.#netlink = attempt("open the packet filter", () => new Netlink(protocol.netfilter));
   }
 
+  /** By which the network monitor tells changes of this filter from those of others. */
+  get port(): number {
+    return this.#netlink.port;
+  }
+
   observeFilter(): FilterState {
     return attempt("read the packet filter", () => this.#observe().value);
   }

@@ -37,7 +37,7 @@ const kindOf: Readonly<Record<number, NetworkChange>> = {
   [routeMessage.removeRoute]: "route",
 };
 
-const sources: readonly Source[] = [
+const sourcesBut = (ownFilterPort: number | null): readonly Source[] => [
   {
     protocol: protocol.route,
     groups: Object.values(routeGroup).reduce((all, group) => all | group, 0),
@@ -47,24 +47,30 @@ const sources: readonly Source[] = [
   {
     protocol: protocol.netfilter,
     groups: nftablesGroup,
-    changeOf: (message) => (tableOfNotification(message) === filterTable.name ? "filter" : null),
+    changeOf: (message) =>
+      message.port !== ownFilterPort && tableOfNotification(message) === filterTable.name
+        ? "filter"
+        : null,
   },
 ];
 
 /**
- * Calls `onChange` for each change, ours included; several may come at once. When the kernel could
- * not keep up, the monitor listens anew and then says `lost`, so that a look after it misses nothing.
+ * Calls `onChange` for each change, ours included, but for those that the filter with this port made;
+ * several may come at once. When the kernel could not keep up, the monitor listens anew and then says
+ * `lost`, so that a look after it misses nothing.
  * Throws Fault `host_failed` when it cannot listen at first.
  */
 export async function openNetworkMonitor(
   onChange: (change: NetworkChange) => void,
+  ownFilterPort: number | null = null,
 ): Promise<NetworkMonitor> {
   const opened: NetworkMonitor[] = [];
   const close = () => {
     for (const monitor of opened) monitor.close();
   };
   try {
-    for (const source of sources) opened.push(await openMonitor(source, onChange));
+    for (const source of sourcesBut(ownFilterPort))
+      opened.push(await openMonitor(source, onChange));
   } catch (error) {
     close();
     if (!(error instanceof NetlinkError)) throw error;

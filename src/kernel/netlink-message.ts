@@ -124,6 +124,8 @@ export type Message = {
   readonly type: number;
   readonly flags: number;
   readonly sequence: number;
+  /** Of a notification: the socket that asked for what it tells of; 0 when nobody did. */
+  readonly port: number;
   readonly payload: Uint8Array;
 };
 
@@ -138,6 +140,7 @@ export function* decodeMessages(datagram: Uint8Array): Generator<Message> {
       type: view.getUint16(offset + 4, true),
       flags: view.getUint16(offset + 6, true),
       sequence: view.getUint32(offset + 8, true),
+      port: view.getUint32(offset + 12, true),
       payload: datagram.subarray(offset + headerSizeBytes, offset + size),
     };
     offset += align(size);

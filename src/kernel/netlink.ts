@@ -66,6 +66,8 @@ export function isNetlinkError(error: unknown, name: keyof typeof errorNumber): 
 
 export class Netlink {
   readonly fd: number;
+  /** What the kernel calls this socket, and nobody else while it is open. */
+  readonly port: number;
   #sequence = 1;
   readonly #inbox = pinned(256 * 1024);
 
@@ -78,7 +80,7 @@ export class Netlink {
     // Without CAP_NET_ADMIN the sizes stay as they are, which only costs a resync under load.
     setInteger(this.fd, solSocket, receiveBufferForce, 4 << 20);
     setInteger(this.fd, solSocket, sendBufferForce, 4 << 20);
-    this.#bind(options.groups ?? 0);
+    this.port = this.#bind(options.groups ?? 0);
   }
 
   /** Sends one request and returns every answer to it. Throws NetlinkError. */
@@ -138,15 +140,20 @@ export class Netlink {
     return this.#sequence;
   }
 
-  #bind(groups: number): void {
+  /** Returns the port that the kernel chose. */
+  #bind(groups: number): number {
     const address = pinned(12);
     viewOf(address).setUint16(0, af, true);
     viewOf(address).setUint32(8, groups, true);
-    if (libc.bind(this.fd, addressOf(address), 12) < 0) {
-      const error = errno();
-      this.close();
-      throw new NetlinkError(error, "bind a netlink socket", "");
-    }
+    const size = pinned(4);
+    viewOf(size).setUint32(0, address.length, true);
+    const isBound =
+      libc.bind(this.fd, addressOf(address), 12) === 0 &&
+      libc.getsockname(this.fd, addressOf(address), addressOf(size)) === 0;
+    if (isBound) return viewOf(address).getUint32(4, true);
+    const error = errno();
+    this.close();
+    throw new NetlinkError(error, "bind a netlink socket", "");
   }
 
   #send(what: string, bytes: Uint8Array): void {

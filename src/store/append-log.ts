@@ -16,19 +16,23 @@
 import { concatBytes, decodeUtf8, encodeUtf8, equalBytes } from "../base/bytes.ts";
 import { Fault } from "../base/fault.ts";
 import { hashOf } from "../crypto/hash.ts";
-import { createFile, type Disk, faulting, nodeDisk, type OpenFile } from "./disk.ts";
+import { createFile, type Disk, faulting, nodeDisk, type OpenFile, replaceFile } from "./disk.ts";
 
 /** What a log holds: a word such as `membership`, and the version of its records' format. */
 export type LogFormat = { readonly kind: string; readonly version: number };
 
-export type AppendLog = {
+export type LogEnd = {
+  /** The record is on the medium when this returns. After a failure the log has to be opened again. */
+  readonly append: (payload: Uint8Array) => void;
+  readonly close: () => void;
+};
+
+/** Whoever only goes on writing keeps the `LogEnd` of it: the records take memory. */
+export type AppendLog = LogEnd & {
   /** The records found when the log was opened, oldest first. */
   readonly records: readonly Uint8Array[];
   /** Bytes of an unfinished append that opening cut off; nobody was told that it had succeeded. */
   readonly truncatedTail: number;
-  /** The record is on the medium when this returns. After a failure the log has to be opened again. */
-  append(payload: Uint8Array): void;
-  close(): void;
 };
 
 export const recordMaxBytes = 4_194_304;
@@ -39,7 +43,7 @@ const frameVersion = 1;
 
 /** Opens the log, or makes an empty one. The caller sees to it that only one process does. */
 export function openAppendLog(path: string, format: LogFormat, disk: Disk = nodeDisk): AppendLog {
-  const line = encodeUtf8(`rustynet-log ${frameVersion} ${format.kind} ${format.version}\n`);
+  const line = lineOf(format);
   const found = faulting("read", path, () => disk.read(path));
   if (found === null) createFile(disk, path, line);
   const bytes = found ?? line;
@@ -54,6 +58,28 @@ export function openAppendLog(path: string, format: LogFormat, disk: Disk = node
     append: (payload) => writer.append(payload),
     close: () => file.close(),
   };
+}
+
+/**
+ * Puts a log of these records in place of whatever has that name, wholly or not at all. Durable when
+ * it returns. A log that is open under that name has to be opened again.
+ */
+export function replaceLog(
+  path: string,
+  format: LogFormat,
+  payloads: Iterable<Uint8Array>,
+  disk: Disk = nodeDisk,
+): void {
+  const line = lineOf(format);
+  const parts = [line];
+  let link = firstLinkOf(line);
+  for (const payload of payloads) {
+    refuseTooLarge(payload);
+    const record = recordOf(link, payload);
+    parts.push(record.bytes);
+    link = record.link;
+  }
+  replaceFile(disk, path, concatBytes(...parts));
 }
 
 /** Opens the file and cuts off what is after `end`. */
@@ -80,18 +106,15 @@ class Writer {
   }
 
   append(payload: Uint8Array): void {
-    if (payload.length > recordMaxBytes) {
-      throw new Fault("request_malformed", `a record of ${payload.length} bytes is too large`);
-    }
+    refuseTooLarge(payload);
     if (this.#isBroken || this.#file.sizeBytes() !== this.#end) {
       const why = this.#isBroken ? "an append failed" : "somebody else wrote to it";
       throw new Fault("unavailable", `${this.#path} is not as we left it: ${why}`, { remedy });
     }
-    const link = linkOf(this.#link, payload);
-    const record = concatBytes(headOf(this.#link, payload.length), payload, link);
-    this.#write(record);
+    const { bytes, link } = recordOf(this.#link, payload);
+    this.#write(bytes);
     this.#link = link;
-    this.#end += record.length;
+    this.#end += bytes.length;
   }
 
   // After a failed write or sync nobody knows what the medium holds, and a second sync may say that
@@ -118,7 +141,7 @@ type Found = {
 
 function readRecords(path: string, bytes: Uint8Array, line: Uint8Array): Found {
   const records: Uint8Array[] = [];
-  let link = hashOf("rustynet/append-log/v1", line);
+  let link = firstLinkOf(line);
   let end = line.length;
   for (;;) {
     const payload = readRecord(path, bytes.subarray(end), link, records.length);
@@ -164,6 +187,22 @@ function lineFault(path: string, format: LogFormat, bytes: Uint8Array): Fault {
     remedy: "run the version that wrote it, or a newer one",
   });
 }
+
+const lineOf = ({ kind, version }: LogFormat): Uint8Array =>
+  encodeUtf8(`rustynet-log ${frameVersion} ${kind} ${version}\n`);
+
+function refuseTooLarge(payload: Uint8Array): void {
+  if (payload.length <= recordMaxBytes) return;
+  throw new Fault("request_malformed", `a record of ${payload.length} bytes is too large`);
+}
+
+/** A record as it stands after the one with this link, and its own link. */
+function recordOf(before: Uint8Array, payload: Uint8Array) {
+  const link = linkOf(before, payload);
+  return { bytes: concatBytes(headOf(before, payload.length), payload, link), link };
+}
+
+const firstLinkOf = (line: Uint8Array): Uint8Array => hashOf("rustynet/append-log/v1", line);
 
 function headOf(before: Uint8Array, size: number): Uint8Array {
   const sized = sizeField(size);

@@ -216,3 +216,133 @@ test("a revocation closes the node when a route that overlaps is in the way of i
   expect(reconciler.problem?.code).toBe("route_overlap");
   expect(leaseNow()).toBe(0);
 });
+
+const three = viewAfter(new Ledger().admit("me").admit("peer").admit("third"), ["peer", "third"]);
+const expelled = viewAfter(new Ledger().admit("me").admit("peer").revoke("peer"), []);
+/** Two views of one history: the second goes on from the first. */
+const grown = (operations: (ledger: Ledger) => Ledger, advertisers: readonly string[]): View => {
+  const ledger = operations(new Ledger().admit("me").admit("peer"));
+  const since = { epoch: two.membership.state.epoch, generation: two.generation };
+  const entries = ledger.entries.slice(since.epoch);
+  const text = mapText(ledger, "me", advertisers, { since, entries, generation: 2 });
+  return unwrap(receiveMap(two, JSON.parse(text) as Envelope, nowS)).view;
+};
+const withThird = grown((ledger) => ledger.admit("third"), ["third"]);
+const withoutPeer = grown((ledger) => ledger.revoke("peer"), []);
+
+test("a change is followed without a look at the host, and a first one is not", async () => {
+  await reconciler.follow(up(two));
+  const { looks } = host;
+  expect(looks).toBeGreaterThan(0);
+  await reconciler.follow(up(withThird));
+  expect(host.kernel.device?.peers.size).toBe(2);
+  expect(host.looks).toBe(looks);
+  await reconciler.reconcile(up(withThird));
+  expect(host.looks).toBe(looks + 1);
+});
+
+test("views that share no history are not told apart by part", async () => {
+  await reconciler.reconcile(up(two));
+  const { looks } = host;
+  await reconciler.follow(up(three));
+  expect(host.looks).toBeGreaterThan(looks);
+  await reconciler.follow(up(expelled));
+  expect([sourcesNow(), leaseNow()]).toEqual([0, leaseMs]);
+});
+
+/** The kernel's clock goes on too. */
+function pass(seconds: number): void {
+  clock.pass(seconds);
+  const { filter } = host.kernel;
+  if (filter.kind !== "loaded") throw new Error("there is a filter");
+  const restMs = filter.leaseMs - seconds * 1_000;
+  host.kernel = { ...host.kernel, filter: { ...filter, leaseMs: restMs } };
+}
+
+test("heartbeats renew the lease as often as they come, without a look", async () => {
+  await reconciler.reconcile(up(two));
+  const { looks } = host;
+  for (let beat = 0; beat < 5; beat++) {
+    pass(5);
+    await reconciler.follow(up(two));
+    expect(leaseNow()).toBe(leaseMs);
+  }
+  expect(host.looks).toBe(looks);
+});
+
+test("a fault in a part has the whole host looked at in the same turn", async () => {
+  for (const view of [withThird, withoutPeer])
+    for (let step = 0; step < 4; step++) {
+      host = new FakeHost(bare, tunnelOf("me").publicKey);
+      reconciler = new Reconciler(host, clock, silentLog, config);
+      await reconciler.reconcile(up(two));
+      const { looks } = host;
+      host.failAfter(step);
+      await reconciler.follow(up(view));
+      expect(host.looks, `step ${step}`).toBeGreaterThan(looks);
+      expect(reconciler.problem, `step ${step}`).toBeNull();
+      expect(reconciler.lifecycle.kind).toBe("dataplane_applied");
+      const wanted = view === withThird ? 4 : 0;
+      expect([sourcesNow(), leaseNow()], `step ${step}`).toEqual([wanted, leaseMs]);
+    }
+});
+
+test("an expulsion that fails in part, on a host that cannot be read, closes the node", async () => {
+  for (let step = 0; step < 4; step++) {
+    host = new FakeHost(bare, tunnelOf("me").publicKey);
+    reconciler = new Reconciler(host, clock, silentLog, config);
+    await reconciler.reconcile(up(two));
+    host.failAfter(step);
+    host.isUnreadable = true;
+    await reconciler.follow(up(withoutPeer));
+    expect(leaseNow(), `step ${step}`).toBe(0);
+    expect(reconciler.lifecycle.kind, `step ${step}`).toBe("fail_closed");
+    host.isUnreadable = false;
+    await reconciler.follow(up(withoutPeer));
+    expect([sourcesNow(), leaseNow()], `step ${step}`).toEqual([0, leaseMs]);
+  }
+});
+
+test("an expulsion needs no host that can be read", async () => {
+  await reconciler.reconcile(up(two));
+  host.isUnreadable = true;
+  await reconciler.follow(up(withoutPeer));
+  expect([sourcesNow(), leaseNow()]).toEqual([0, leaseMs]);
+  expect(host.kernel.device?.peers.size).toBe(0);
+});
+
+test("after a fault the next change has the whole host looked at", async () => {
+  await reconciler.reconcile(up(two));
+  host.isUnreadable = true;
+  await reconciler.reconcile(up(two));
+  host.isUnreadable = false;
+  const { looks } = host;
+  await reconciler.follow(up(withThird));
+  expect(host.looks).toBeGreaterThan(looks);
+  host.isUnreadable = true;
+  host.failAfter(0);
+  await reconciler.follow(up(withoutPeer));
+  host.isUnreadable = false;
+  const later = host.looks;
+  await reconciler.follow(up(withoutPeer));
+  expect(host.looks).toBeGreaterThan(later);
+});
+
+test("a whole look is due 30 s after the last, and a second after an expulsion", async () => {
+  await reconciler.reconcile(up(two));
+  const { device } = host.kernel;
+  const [peer] = device?.peers.values() ?? [];
+  if (device === null || peer === undefined) throw new Error("there is a peer");
+  const heard = { ...peer, lastHandshakeS: clock.wallS };
+  host.kernel = { ...host.kernel, device: { ...device, peers: new Map([[peer.key, heard]]) } };
+  expect(await reconciler.reconcile(up(two))).toBe(30_000);
+  pass(10);
+  expect(await reconciler.follow(up(two))).toBe(20_000);
+  expect(await reconciler.follow(up(withoutPeer))).toBe(1_000);
+});
+
+test("a peer that is gone wakes nobody any more", async () => {
+  await reconciler.reconcile(up(two));
+  clock.pass(100);
+  expect(await reconciler.reconcile(up(withoutPeer))).toBe(30_000);
+});

@@ -8,6 +8,7 @@ import { NodeState, type Enrollment, type NodeKeys } from "../../src/daemon/node
 import { Endpoint } from "../../src/model/ip.ts";
 import { TlsPin } from "../../src/model/keys.ts";
 import {
+  type Advertised,
   type Advertisement,
   advertisementLifetimeS,
   advertisementType,
@@ -53,11 +54,18 @@ export const enrollmentOf = (ledger: Ledger, label: string): Enrollment => ({
   wanted: "up",
 });
 
-export function advertisementBy(
+export const advertisementBy = (
   label: string,
   ledger: Ledger,
   changes: Partial<Advertisement> = {},
-) {
+) => advertisedBy(label, ledger, changes).envelope;
+
+/** What a node with this label says of itself, sealed and plain. */
+export function advertisedBy(
+  label: string,
+  ledger: Ledger,
+  changes: Partial<Advertisement> = {},
+): Advertised {
   const { state, root } = ledger.membership;
   const advertisement: Advertisement = {
     network,
@@ -74,7 +82,8 @@ export function advertisementBy(
     software: "0.1.0",
     ...changes,
   };
-  return sealEnvelope(advertisementType, advertisement, [signerOf(label)]);
+  const envelope = sealEnvelope(advertisementType, advertisement, [signerOf(label)]);
+  return { envelope, advertisement };
 }
 
 /** A map for this node with the whole log and these advertisements, as it goes over the stream. */

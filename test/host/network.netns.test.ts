@@ -14,6 +14,7 @@ import {
   removeTunnelAddress,
 } from "../../src/host/addresses.ts";
 import { readLinkState, setLinkUp } from "../../src/host/links.ts";
+import { PacketFilter } from "../../src/host/filter.ts";
 import { type NetworkChange, openNetworkMonitor } from "../../src/host/network-monitor.ts";
 import { RouteSocket } from "../../src/host/route-socket.ts";
 import {
@@ -201,6 +202,26 @@ if (isInPrivateNamespace(import.meta.path)) {
     nft("flush", "ruleset");
     await waitFor("news of its end", () => seen.includes("filter"));
     monitor.close();
+  });
+
+  test("the monitor does not tell of our own changes to the filter, and does of another's", async () => {
+    const [ours, theirs] = [new PacketFilter(), new PacketFilter()];
+    const filter = { interface: tunnel, addresses: new Set([own4]), sources: new Set([own6]) };
+    ours.replaceFilter({ filter, leaseMs: 30_000 });
+    let news = 0;
+    const monitor = await openNetworkMonitor((change) => {
+      if (change === "filter") news++;
+    }, ours.port);
+    theirs.renewLease(30_000);
+    await waitFor("news of the filter", () => news > 0);
+    const newsOfOne = news;
+    for (let i = 0; i < 10; i++) ours.renewLease(60_000);
+    ours.changeSources({ add: [own4], remove: [own6] });
+    // Told in the order in which it was done: when this is heard, the rest would have been.
+    theirs.renewLease(30_000);
+    await waitFor("more news of the filter", () => news > newsOfOne);
+    expect(news).toBe(2 * newsOfOne);
+    for (const one of [ours, theirs, monitor]) one.close();
   });
 
   test("an overflow of changes is told as lost, and the monitor goes on", async () => {

@@ -25,6 +25,8 @@ export class FakeHost implements HostPort {
   local: readonly LocalAddress[] = [];
   /** How often the tunnel was told that the host has moved. */
   renewals = 0;
+  /** How often somebody looked at all of it. */
+  looks = 0;
   /** While it is set, nobody can tell what is there. */
   isUnreadable = false;
   /** Every step that was performed, undone ones included. */
@@ -43,6 +45,7 @@ export class FakeHost implements HostPort {
   }
 
   async observe(): Promise<Found> {
+    this.looks++;
     require(!this.isUnreadable, "told to be unreadable");
     const { device, isAdopted, ...found } = this.kernel;
     return { ...found, tunnel: isAdopted ? device : null };

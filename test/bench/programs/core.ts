@@ -138,12 +138,13 @@ function newcomerOf(label: string, hostNumber: number, { state }: Membership): N
   return v.parse(Node, { id: idOf(label), key, ...rest, ...nextAddresses(state, hostNumber) });
 }
 
-type Part = "receive_admission" | "receive_revocation" | "keep" | "follow";
+type Part = "receive_admission" | "receive_revocation" | "keep" | "follow" | "look";
 const took: Record<Part, number[]> = {
   receive_admission: [],
   receive_revocation: [],
   keep: [],
   follow: [],
+  look: [],
 };
 
 async function timed<T>(part: Part, act: () => T | Promise<T>): Promise<T> {
@@ -161,13 +162,13 @@ const host = new MemoryHost(tunnelOf("me").publicKey);
 const reconciler = new Reconciler(host, clock, silentLog, config);
 let view = viewOf(size);
 
-const follow = () => reconciler.reconcile({ kind: "up", view, leaseMs });
+const goal = () => ({ kind: "up", view, leaseMs }) as const;
 
 async function take(part: Part, map: Envelope): Promise<void> {
   const received = unwrap(await timed(part, () => receiveMap(view, map, nowS)));
   await timed("keep", () => state.writeView(received.view, received.entries));
   view = received.view;
-  await timed("follow", follow);
+  await timed("follow", () => reconciler.follow(goal()));
 }
 
 function expectPeers(count: number): void {
@@ -175,7 +176,7 @@ function expectPeers(count: number): void {
 }
 
 try {
-  await follow();
+  await reconciler.reconcile(goal());
   expectPeers(size);
   for (let round = 0; round < warmUps + rounds; round++) {
     if (round === warmUps) for (const samples of Object.values(took)) samples.length = 0;
@@ -189,6 +190,7 @@ try {
     const expelled = signed(view.membership, { kind: "revoke_node", node: node.id });
     await take("receive_revocation", mapOf(view, expelled.entry, expelled.after, []));
     expectPeers(size);
+    await timed("look", () => reconciler.reconcile(goal()));
   }
   process.stdout.write(`${JSON.stringify(took)}\n`);
 } finally {
