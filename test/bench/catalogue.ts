@@ -2,12 +2,14 @@
 import type { Case } from "./bench.ts";
 import { binary } from "./cases/binary.ts";
 import { change } from "./cases/change.ts";
+
 import { core } from "./cases/core.ts";
 import { fleet } from "./cases/fleet.ts";
 import { idle } from "./cases/idle.ts";
 import { join } from "./cases/join.ts";
 import { reconnect } from "./cases/reconnect.ts";
 import { revoke } from "./cases/revoke.ts";
+import { start } from "./cases/start.ts";
 import { throughput } from "./cases/throughput.ts";
 
 export const catalogue: readonly Case[] = [
@@ -20,4 +22,5 @@ export const catalogue: readonly Case[] = [
   idle,
   fleet,
   core,
+  start,
 ];
