@@ -7,6 +7,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { Fault } from "../base/fault.ts";
+import type { Secret } from "../base/secret.ts";
 import { encodeCanonical } from "../crypto/canonical.ts";
 import { keygen, type Random, SigningSecret } from "../crypto/ed25519.ts";
 import { Envelope } from "../crypto/envelope.ts";
@@ -16,6 +17,7 @@ import { found, type Membership } from "../membership/membership.ts";
 import type { LogEntry } from "../membership/update.ts";
 import { NetworkId, NodeId, StateRoot } from "../model/ids.ts";
 import { SigningKey, TlsPin } from "../model/keys.ts";
+import { NodeName } from "../model/names.ts";
 import { Counter, UnixS } from "../model/time.ts";
 import { readStateFile, writeStateFile } from "../store/atomic-file.ts";
 import { type Disk, nodeDisk } from "../store/disk.ts";
@@ -23,6 +25,7 @@ import { readKeyFile, writeKeyFile } from "../store/key-file.ts";
 import { openView, restoreAdvertisements, type View } from "../trust/view.ts";
 import type { History } from "../wire/enrollment.ts";
 import { ControlUrl } from "../wire/join-token.ts";
+import { NetworkCard } from "../wire/network-card.ts";
 import { AdvertisementFile } from "./advertisement-file.ts";
 import {
   decodeJson,
@@ -53,6 +56,15 @@ const Watermark = v.strictObject({
 });
 type Watermark = v.InferOutput<typeof Watermark>;
 
+/** What this host asked to join, and has no answer to yet. Its secret has a file of its own, sealed. */
+const RequestRecord = v.strictObject({
+  card: NetworkCard,
+  name: NodeName,
+  askedAt: UnixS,
+  wanted: v.picklist(["up", "down"]),
+});
+export type KeptRequest = v.InferOutput<typeof RequestRecord> & { readonly secret: Secret };
+
 const OwnAdvertisement = v.strictObject({ envelope: Envelope });
 const Genesis = v.strictObject({ envelope: Envelope });
 
@@ -61,11 +73,19 @@ const files = {
   genesis: { kind: "genesis", version: 1 },
   watermark: { kind: "watermark", version: 1 },
   own: { kind: "own-advertisement", version: 1 },
+  request: { kind: "join-request", version: 1 },
 } as const;
 type FileName = keyof typeof files;
 
 const advertisementsName = "advertisements";
-const networkNames = [...Object.keys(files), advertisementsName, ...membershipNames];
+const requestKeyName = "request.key";
+/** The record goes first and comes last: without it the secret means nothing. */
+const requestNames = ["request", requestKeyName];
+const networkNames = [
+  ...Object.keys(files).filter((name) => name !== "request"),
+  advertisementsName,
+  ...membershipNames,
+];
 /** None of the small files is larger. */
 const fileMaxBytes = 4 << 20;
 /** What was said was judged by the clock of its day when it came in. */
@@ -111,6 +131,32 @@ export class NodeState {
     this.#write("genesis", { envelope: genesis });
     this.#membership.begin(snapshot, entries);
     this.writeEnrollment(enrollment);
+    this.removeRequest();
+  }
+
+  /** Null when nothing is asked. The caller's place in the queue outlives the process by this. */
+  readRequest(custody: Custody): KeptRequest | null {
+    const record = this.#read("request", RequestRecord);
+    if (record === null) return null;
+    const secret = readKeyFile(join(this.#directory, requestKeyName), "credential", custody);
+    return { ...record, secret };
+  }
+
+  /** Takes the place of an earlier one. */
+  writeRequest({ secret, ...record }: KeptRequest, custody: Custody): void {
+    this.removeRequest();
+    const path = join(this.#directory, requestKeyName);
+    writeKeyFile(path, "credential", secret, custody, this.#random, this.#disk);
+    this.#write("request", record);
+  }
+
+  /** The same request, with another word on whether it is still wanted. */
+  updateRequest({ secret: _, ...record }: KeptRequest): void {
+    this.#write("request", record);
+  }
+
+  removeRequest(): void {
+    for (const name of requestNames) this.#disk.remove(join(this.#directory, name));
   }
 
   /**
@@ -158,7 +204,7 @@ export class NodeState {
   /** Forgets network and keys. The enrollment goes first: without it the rest means nothing. */
   forget(): void {
     const keys = ["identity.key", "tunnel.key"];
-    this.#removeFiles([...networkNames, ...keys]);
+    this.#removeFiles([...networkNames, ...requestNames, ...keys]);
   }
 
   #removeFiles(names: readonly string[]): void {

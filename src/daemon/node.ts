@@ -11,7 +11,8 @@ import type { TunnelConfig } from "../dataplane/host-state.ts";
 import { type Endpoint, endpointOf } from "../model/ip.ts";
 import type { NodeName } from "../model/names.ts";
 import type { View } from "../trust/view.ts";
-import type { Finding } from "../wire/local-api.ts";
+import type { JoinToken } from "../wire/join-token.ts";
+import type { Finding, JoinReport } from "../wire/local-api.ts";
 import { Advertiser } from "./advertiser.ts";
 import { Belief } from "./belief.ts";
 import type { OpenControlClient } from "./control-client.ts";
@@ -19,7 +20,8 @@ import type { LinkState } from "./control-link.ts";
 import { findingOf } from "./failure.ts";
 import { Following, type FollowingParts } from "./following.ts";
 import type { HostPort } from "./host-port.ts";
-import { enroll, readToken } from "./join.ts";
+import { Joining } from "./joining.ts";
+import { readToken, requestOf } from "./token.ts";
 import type { Enrollment, NodeKeys, NodeState } from "./node-state.ts";
 import { type Goal, Reconciler } from "./reconciler.ts";
 
@@ -44,6 +46,7 @@ export class Node {
   readonly belief: Belief;
   readonly reconciler: Reconciler;
   readonly #advertiser: Advertiser;
+  readonly #joining: Joining;
   #keys: NodeKeys | null = null;
   #enrollment: Enrollment | null = null;
   #following: Following | null = null;
@@ -64,11 +67,29 @@ export class Node {
       software: parts.software,
       endpoints: [...new Set([...parts.endpoints, ...this.#localEndpoints()])],
     }));
+    this.#joining = new Joining({
+      ...parts,
+      inTurn: (act) => this.#inTurn(act),
+      onAdmitted: async (enrollment) => {
+        this.#adopt(enrollment);
+        await this.#reconcile();
+        this.#followControl();
+      },
+    });
     this.reconciler = new Reconciler(parts.host, parts.clock, parts.log, parts.config);
   }
 
   get enrollment(): Enrollment | null {
     return this.#enrollment;
+  }
+
+  /** What this host asked to join, and why it was not let in when it asked last. */
+  get request(): JoinReport | null {
+    return this.#joining.report(this.parts.clock.nowS());
+  }
+
+  get verdict(): Finding | null {
+    return this.#joining.verdict;
   }
 
   get link(): LinkState | null {
@@ -85,8 +106,8 @@ export class Node {
       try {
         this.#keys = this.parts.state.readKeys(this.parts.custody);
         this.#enrollment = this.parts.state.readEnrollment();
-        if (this.#enrollment !== null)
-          refuseOtherKey(this.belief.open(this.#enrollment), this.#keys);
+        if (this.#enrollment === null) this.#joining.resume(this.#keys);
+        else refuseOtherKey(this.belief.open(this.#enrollment), this.#keys);
       } catch (error) {
         this.#damage = findingOf(error);
         this.belief.forget();
@@ -110,22 +131,30 @@ export class Node {
         throw new Fault("already_exists", "this host belongs to another network already", {
           remedy: "leave it first: rustynet logout",
         });
-      if (this.#enrollment === null) {
-        if (parsed === null)
-          throw new Fault("usage", "this host belongs to no network yet", {
-            remedy: "rustynet up TOKEN, with a token from: rustynet credential create",
-          });
-        this.#enrollment = await enroll(this.parts, keys, parsed, name ?? this.parts.hostName);
-        this.belief.open(this.#enrollment);
-      }
+      if (this.#enrollment === null) await this.#join(keys, parsed, name ?? this.parts.hostName);
       this.#wantUp();
       await this.#reconcile();
       this.#followControl();
     });
   }
 
+  /** At once, or as soon as those who decide on it have let this host in. */
+  async #join(keys: NodeKeys, token: JoinToken | null, name: NodeName): Promise<void> {
+    const joined =
+      token === null
+        ? await this.#joining.goOn()
+        : await this.#joining.begin(keys, requestOf(token, name, this.parts.clock.nowS()));
+    if (joined !== null) this.#adopt(joined);
+  }
+
+  #adopt(enrollment: Enrollment): void {
+    this.#enrollment = enrollment;
+    this.belief.open(enrollment);
+  }
+
   down(): Promise<void> {
     return this.#inTurn(async () => {
+      this.#joining.pause();
       const enrollment = this.#enrollment;
       if (enrollment !== null) this.#enrollment = { ...enrollment, wanted: "down" };
       this.#stopFollowing();
@@ -144,6 +173,7 @@ export class Node {
       this.#enrollment = null;
       this.#damage = null;
       this.#keys = null;
+      this.#joining.forget();
       this.belief.forget();
       this.parts.state.forget();
       await this.#reconcile();
@@ -177,6 +207,7 @@ export class Node {
   async stop(): Promise<void> {
     // A change that was noticed before would otherwise begin anew, and keep the process from ending.
     this.#isEnding = true;
+    this.#joining.stop();
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#following?.stop();
     await this.#queue;
