@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { exitCode, Fault, type FaultCode, faultClass, isFaultCode } from "../base/fault.ts";
 import { NodeName } from "../model/names.ts";
 import { parseJoinToken } from "../wire/join-token.ts";
+import { parseVoucherToken } from "../wire/voucher-token.ts";
 import type { Finding, Status } from "../wire/local-api.ts";
 import { type DaemonClient, daemonOption, openDaemonClient } from "./client.ts";
 import { type Context, defineCommand, type Report } from "./command.ts";
@@ -29,7 +30,7 @@ export const up = defineCommand({
     token: {
       type: "positional",
       required: false,
-      description: "Join token; - reads it from standard input",
+      description: "Join token or voucher; - reads it from standard input",
     },
     "token-file": {
       type: "string",
@@ -124,7 +125,7 @@ async function readToken(
   const source = file ?? (word === "-" ? "-" : undefined);
   if (source === undefined && word === undefined) return undefined;
   const text = source === undefined ? (word ?? "") : await readSource(source, context);
-  if (parseJoinToken(text) !== null) return text.trim();
+  if (parseJoinToken(text) !== null || parseVoucherToken(text) !== null) return text.trim();
   throw new Fault("credential_invalid", "this is not a join token, or not the whole of one", {
     remedy:
       "copy it again, or make a new one on the control server's host: rustynet credential create",

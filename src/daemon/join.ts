@@ -1,5 +1,6 @@
 /** join asks to become a node, and believes the answer only as far as it verifies. */
 import * as v from "valibot";
+import { unreachable } from "../base/assert.ts";
 import { encodeBase64Url, encodeHex } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
@@ -87,12 +88,20 @@ export function believeHistory(
 }
 
 function wordsOf(rejection: DossierRejection): string {
-  const what =
-    rejection.code === "entry_refused" ? `entry ${rejection.epoch}` : wholes[rejection.code];
-  return `${what}: ${wordsFor(rejection.why)}`;
+  switch (rejection.code) {
+    case "genesis_refused":
+      return `genesis statement: ${wordsFor(rejection.why)}`;
+    case "snapshot_refused":
+      return `snapshot: ${wordsFor(rejection.why)}`;
+    case "entry_refused":
+      return `entry ${rejection.epoch}: ${wordsFor(rejection.why)}`;
+    case "history_behind":
+    case "history_forked":
+      return `it is not the log that was shown before (${rejection.code})`;
+    default:
+      return unreachable(rejection);
+  }
 }
-
-const wholes = { genesis_refused: "genesis statement", snapshot_refused: "snapshot" } as const;
 
 const notBelieved = (what: string): Fault =>
   new Fault("membership_rejected", `the control server's answer was not believed: ${what}`, {

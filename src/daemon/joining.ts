@@ -7,13 +7,16 @@ import type { Log } from "../base/log.ts";
 import type { SigningSecret } from "../crypto/ed25519.ts";
 import type { Custody } from "../crypto/key-file.ts";
 import { fingerprintOf } from "../crypto/fingerprint.ts";
+import type { NodeName } from "../model/names.ts";
 import type { UnixS } from "../model/time.ts";
 import { wordApprovals } from "../wire/approvals-text.ts";
 import type { Approvals, EnrollmentOutput } from "../wire/enrollment.ts";
 import type { Finding, JoinReport } from "../wire/local-api.ts";
+import type { VoucherToken } from "../wire/voucher-token.ts";
 import { findingOf } from "./failure.ts";
 import { ask, type JoinParts, keepAdmission } from "./join.ts";
 import type { Enrollment, KeptRequest, NodeKeys } from "./node-state.ts";
+import { redeem } from "./redeem.ts";
 
 export type JoiningParts = JoinParts & {
   readonly custody: Custody;
@@ -77,6 +80,13 @@ export class Joining {
     this.#request = this.#parts.state.readRequest(this.#parts.custody);
     this.#identity = identity;
     if (this.#request?.wanted === "up") this.#askLater(0);
+  }
+
+  /** By a voucher: nobody has to decide, so there is nothing to wait for. */
+  async redeem({ identity }: NodeKeys, token: VoucherToken, name: NodeName): Promise<Enrollment> {
+    const enrollment = await redeem(this.#parts, identity, token, name);
+    this.forget();
+    return enrollment;
   }
 
   /** Asks with a request that is new. Nothing of it is kept unless it has to wait for people. */

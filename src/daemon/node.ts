@@ -8,20 +8,20 @@ import type { Log } from "../base/log.ts";
 import type { Random } from "../crypto/ed25519.ts";
 import type { Custody } from "../crypto/key-file.ts";
 import type { TunnelConfig } from "../dataplane/host-state.ts";
-import { type Endpoint, endpointOf } from "../model/ip.ts";
+import type { Endpoint } from "../model/ip.ts";
 import type { NodeName } from "../model/names.ts";
 import type { View } from "../trust/view.ts";
-import type { JoinToken } from "../wire/join-token.ts";
 import type { Finding, JoinReport } from "../wire/local-api.ts";
 import { Advertiser } from "./advertiser.ts";
 import { Belief } from "./belief.ts";
 import type { OpenControlClient } from "./control-client.ts";
 import type { LinkState } from "./control-link.ts";
 import { findingOf } from "./failure.ts";
-import { Following, type FollowingParts } from "./following.ts";
+import { Following, type FollowingParts, leaveInTurn } from "./following.ts";
 import type { HostPort } from "./host-port.ts";
 import { Joining } from "./joining.ts";
-import { readToken, requestOf } from "./token.ts";
+import { Whereabouts } from "./whereabouts.ts";
+import { networkOf, readToken, requestOf, type Token } from "./token.ts";
 import type { Enrollment, NodeKeys, NodeState } from "./node-state.ts";
 import { type Goal, Reconciler } from "./reconciler.ts";
 
@@ -47,13 +47,12 @@ export class Node {
   readonly reconciler: Reconciler;
   readonly #advertiser: Advertiser;
   readonly #joining: Joining;
+  readonly #whereabouts: Whereabouts;
   #keys: NodeKeys | null = null;
   #enrollment: Enrollment | null = null;
   #following: Following | null = null;
   /** Why what is on disk cannot be used: then nothing is opened until somebody decides. */
   #damage: Finding | null = null;
-  /** Where the host could be reached when it was last looked at. */
-  #addresses = "";
   #timer: ReturnType<typeof setTimeout> | null = null;
   #isEnding = false;
   #isLookDue = false;
@@ -62,10 +61,11 @@ export class Node {
   constructor(parts: NodeParts) {
     this.parts = parts;
     this.belief = new Belief(parts.state, parts.clock, parts.holdMs);
+    this.#whereabouts = new Whereabouts(parts.host, parts.config);
     this.#advertiser = new Advertiser(parts.state, parts.clock, () => ({
       os: parts.os,
       software: parts.software,
-      endpoints: [...new Set([...parts.endpoints, ...this.#localEndpoints()])],
+      endpoints: [...new Set([...parts.endpoints, ...this.#whereabouts.endpoints()])],
     }));
     this.#joining = new Joining({
       ...parts,
@@ -126,7 +126,7 @@ export class Node {
       if (
         parsed !== null &&
         this.#enrollment !== null &&
-        parsed.network !== this.#enrollment.network
+        networkOf(parsed) !== this.#enrollment.network
       )
         throw new Fault("already_exists", "this host belongs to another network already", {
           remedy: "leave it first: rustynet logout",
@@ -139,11 +139,13 @@ export class Node {
   }
 
   /** At once, or as soon as those who decide on it have let this host in. */
-  async #join(keys: NodeKeys, token: JoinToken | null, name: NodeName): Promise<void> {
+  async #join(keys: NodeKeys, token: Token | null, name: NodeName): Promise<void> {
     const joined =
       token === null
         ? await this.#joining.goOn()
-        : await this.#joining.begin(keys, requestOf(token, name, this.parts.clock.nowS()));
+        : token.kind === "voucher"
+          ? await this.#joining.redeem(keys, token.voucher, name)
+          : await this.#joining.begin(keys, requestOf(token.join, name, this.parts.clock.nowS()));
     if (joined !== null) this.#adopt(joined);
   }
 
@@ -165,9 +167,15 @@ export class Node {
   }
 
   /** Leaves the network, or with `local` only forgets it here. Keys and log are gone afterwards. */
-  logout(scope: "everywhere" | "local"): Promise<void> {
+  async logout(scope: "everywhere" | "local"): Promise<void> {
+    if (scope === "everywhere")
+      await leaveInTurn(
+        (leave) => this.#inTurn(leave),
+        async () => {
+          if (this.#enrollment !== null) await this.#openFollowing().leave();
+        },
+      );
     return this.#inTurn(async () => {
-      if (scope === "everywhere" && this.#enrollment !== null) await this.#openFollowing().leave();
       this.#stopFollowing();
       this.#following = null;
       this.#enrollment = null;
@@ -185,22 +193,11 @@ export class Node {
     if (this.#isEnding || this.#isLookDue) return;
     // One look serves all the changes that come until it begins.
     this.#isLookDue = true;
-    this.#noteMove();
+    if (this.#whereabouts.hasMoved()) this.#following?.probe();
     void this.#inTurn(() => {
       this.#isLookDue = false;
       return this.#look();
     });
-  }
-
-  #noteMove(): void {
-    try {
-      const addresses = this.#localEndpoints().join();
-      if (addresses !== this.#addresses) this.#following?.probe();
-      this.#addresses = addresses;
-    } catch (error) {
-      // The host cannot be read just now, as the look that follows will say.
-      if (!(error instanceof Fault)) throw error;
-    }
   }
 
   /** Ends the program's part. What the host was told stays in force: closed things stay closed. */
@@ -265,12 +262,13 @@ export class Node {
   /** What follows the control server of the network that this node belongs to. */
   #openFollowing(): Following {
     if (this.#enrollment === null) throw new Fault("usage", "this host belongs to no network");
-    const { openClient, clock, log } = this.parts;
+    const { openClient, clock, random, log } = this.parts;
     const parts: FollowingParts = {
       belief: this.belief,
       advertiser: this.#advertiser,
       openClient,
       clock,
+      random,
       log,
       inTurn: (act) => this.#inTurn(act),
       onBelief: () => this.#follow(),
@@ -286,11 +284,6 @@ export class Node {
 
   #followControl(): void {
     if (this.#enrollment?.wanted === "up" && this.#damage === null) this.#openFollowing().start();
-  }
-
-  #localEndpoints(): readonly Endpoint[] {
-    const { config, host } = this.parts;
-    return host.localAddresses(config).map(({ address }) => endpointOf(address, config.listenPort));
   }
 
   #usableKeys(): NodeKeys {

@@ -48,6 +48,8 @@ const client: ControlClient = {
     return answer();
   },
   advertise: () => new Promise(() => {}),
+  voucherHistory: () => new Promise(() => {}),
+  voucherRedeem: () => new Promise(() => {}),
   leave: () => Promise.reject(new Fault("unavailable", "gone")),
   openMapStream: () => new Promise(() => {}),
 };

@@ -32,6 +32,8 @@ let node: Node;
 const mute: ControlClient = {
   enroll: () => new Promise(() => {}),
   advertise: () => new Promise(() => {}),
+  voucherHistory: () => new Promise(() => {}),
+  voucherRedeem: () => new Promise(() => {}),
   leave: () => Promise.reject(new Fault("unavailable", "gone")),
   openMapStream: async (hooks) => {
     streams.push(hooks);
