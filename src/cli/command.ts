@@ -101,13 +101,14 @@ export function defineCommand<const A extends Arguments>(definition: {
     ...(definition.rest === undefined ? {} : { rest: definition.rest }),
     isHidden: definition.isHidden ?? false,
     run: (words, context) => {
-      const { canonical, rest } = canonicalWords(words, args, definition.rest !== undefined);
+      const takesRest = definition.rest !== undefined;
+      const { canonical, flags, rest } = canonicalWords(words, args, takesRest);
       const parsed = parseArgs([...canonical], args);
       // By construction: a boolean is there or not, and the rest is text where it was given.
       const given = Object.fromEntries(
         Object.entries(args).map(([name, { type }]) => [
           name,
-          type === "boolean" ? parsed[name] === true : parsed[name],
+          type === "boolean" ? flags.has(name) : parsed[name],
         ]),
       ) as Given<A>;
       return definition.run(given, context, rest);
@@ -130,12 +131,19 @@ export function optionNamed(args: Arguments, name: string): readonly [string, Ar
   return found ?? null;
 }
 
-/** Every option in its long form with `=`, each once, then `--`, then the other words. */
+/**
+ * Every option with a value in its long form with `=`, each once, then `--`, then the other words. Flags
+ * are apart: citty would read `--no-wait` as the denial of another option.
+ */
 function canonicalWords(
   words: readonly string[],
   args: Arguments,
   takesRest: boolean,
-): { readonly canonical: readonly string[]; readonly rest: readonly string[] } {
+): {
+  readonly canonical: readonly string[];
+  readonly flags: ReadonlySet<string>;
+  readonly rest: readonly string[];
+} {
   const { options, plain } = splitWords(words, args);
   const positionals = positionalsOf(args);
   const missing = positionals[plain.length];
@@ -144,10 +152,11 @@ function canonicalWords(
   const rest = plain.slice(positionals.length);
   if (rest.length > 0 && !takesRest)
     throw usage(`nothing is known to do with ${quoted(rest[0] ?? "")}`);
-  const written = [...options].map(([name, values]) =>
-    values === null ? `--${name}` : `--${name}=${values.join(",")}`,
+  const written = [...options].flatMap(([name, values]) =>
+    values === null ? [] : `--${name}=${values.join(",")}`,
   );
-  return { canonical: [...written, "--", ...plain.slice(0, positionals.length)], rest };
+  const flags = new Set([...options].flatMap(([name, values]) => (values === null ? name : [])));
+  return { canonical: [...written, "--", ...plain.slice(0, positionals.length)], flags, rest };
 }
 
 type Options = Map<string, readonly string[] | null>;

@@ -32,6 +32,7 @@ export function renderSelf({ self, peers }: Status): string {
 
 const stateTone = {
   logged_out: "warning",
+  waiting: "warning",
   stopped: "warning",
   joining: "warning",
   running: "good",
@@ -48,6 +49,7 @@ function renderSummary(status: Status, nowS: number): readonly Line[] {
   const lines: Line[] = [{ tone: stateTone[state], text: renderField(state, who).trimEnd() }];
   if (reason !== null && self !== null) lines.push(renderField("", reason.message));
   if (reason?.remedy !== undefined) lines.push(renderField("", `next: ${reason.remedy}`));
+  if (status.request !== null) lines.push(...renderRequest(status.request, nowS));
   if (self !== null) lines.push(renderField("addresses", `${self.ipv4}  ${self.ipv6}`));
   if (network !== null) lines.push(renderField("network", network));
   if (status.control !== null)
@@ -55,6 +57,14 @@ function renderSummary(status: Status, nowS: number): readonly Line[] {
   if (status.trust !== null) lines.push(renderField("trust", wordTrust(status.trust, nowS)));
   if (status.tunnel !== null) lines.push(renderField("tunnel", wordTunnel(status.tunnel)));
   return lines;
+}
+
+function renderRequest(request: NonNullable<Status["request"]>, nowS: number): readonly Line[] {
+  const { url, fingerprint, name, askedAt } = request;
+  return [
+    renderField("asked", `to join as ${name}, ${renderSpan(nowS - askedAt)} ago, at ${url}`),
+    renderField("fingerprint", fingerprint),
+  ];
 }
 
 const tagged = ({ tags }: { readonly tags: readonly string[] }): string =>

@@ -43,7 +43,8 @@ export async function enroll(
     admitCaller(control, caller);
     const request = openRequest(control, input.request);
     identity = request.key;
-    admit(abuse.admitIdentity(identity, clock.monotonicMs()));
+    if (!(await hasShown(control, request, input.secret)))
+      admit(abuse.admitIdentity(identity, clock.monotonicMs()));
     await expireDue(control);
     const admission = await control.store.transact((transaction) =>
       admitNode(control, transaction, input, request),
@@ -67,6 +68,16 @@ class UnknownSecret extends Fault {
       remedy: "make a new one with rustynet credential create, and copy all of it",
     });
   }
+}
+
+/** Whether a machine only asks how far it is, with the secret that it has shown before: no guess. */
+async function hasShown(
+  { store }: Control,
+  { key }: EnrollmentRequest,
+  secret: string,
+): Promise<boolean> {
+  const request = await store.transact((transaction) => requestOf(transaction, nodeIdOf(key)));
+  return request !== null && request.credential === credentialIdOf(secret);
 }
 
 /** Throws `rate_limited` when too many come from there. */

@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { Fault } from "../base/fault.ts";
 import { openEnvelope } from "../crypto/envelope.ts";
 import { openUpdate } from "../membership/membership.ts";
+import { nodeWithKey } from "../membership/state.ts";
 import { spendNonce } from "../store/control-store-nonces.ts";
 import type { Caller, Control } from "./control.ts";
 import type { Input, Output } from "../wire/control-api.ts";
@@ -34,8 +35,12 @@ export async function showVoucherHistory(
   if (voucher === undefined || !signers.has(key))
     throw new Fault("signature_invalid", "the request is not signed with the key it names");
   refuseSkew(createdAt, control.clock.nowS());
-  const isKnown = control.network.state.vouchers.has(voucher);
-  if (!isKnown || parsed.output.network !== control.network.state.network) throw unknownVoucher();
+  const { state } = control.network;
+  if (parsed.output.network !== state.network)
+    throw new Fault("network_mismatch", "the voucher is for another network");
+  // Who has lost the answer is a member already, and may have spent the last use.
+  const isMember = nodeWithKey(state, key)?.status === "active";
+  if (!state.vouchers.has(voucher) && !isMember) throw unknownVoucher(state.retired.has(voucher));
   const spent = await control.store.transact((transaction) =>
     spendNonce(transaction, { key, nonce, createdAt }),
   );
@@ -68,7 +73,9 @@ export async function redeemVoucher(
   return { status: "admitted", node: node.id, ...historyOf(control.network) };
 }
 
-const unknownVoucher = (): Fault =>
-  new Fault("credential_invalid", "this voucher is none of this network, or is used up", {
+function unknownVoucher(wasKnown: boolean): Fault {
+  const why = wasKnown ? "is used up, or was taken back" : "is none of this network";
+  return new Fault("credential_invalid", `this voucher ${why}`, {
     remedy: "ask an approver for another one: rustynet membership propose add-voucher",
   });
+}

@@ -13,7 +13,7 @@ import { decodeCanonical, encodeCanonical } from "./canonical.ts";
 import type { Random } from "./ed25519.ts";
 import { hashOf } from "./hash.ts";
 
-export const keyKinds = ["identity", "tunnel", "approver", "control", "tls"] as const;
+export const keyKinds = ["identity", "tunnel", "approver", "control", "tls", "credential"] as const;
 export type KeyKind = (typeof keyKinds)[number];
 
 /** How the holder keeps the key: under a passphrase, or, only by explicit choice, in the plain. */

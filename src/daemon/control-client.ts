@@ -1,4 +1,4 @@
-/** control-client is what a node asks of the control server: three calls, and the map stream. */
+/** control-client is what a node asks of the control server: its calls, and the map stream. */
 import {
   type ControlTarget,
   openControlChannel,
@@ -9,8 +9,8 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../crypto/ed25519.ts";
 import type { Envelope } from "../crypto/envelope.ts";
 import type { Head } from "../wire/advertisement.ts";
-import { mapStreamPath } from "../wire/control-api.ts";
-import type { EnrollmentInput, EnrollmentOutput } from "../wire/enrollment.ts";
+import { type Input, mapStreamPath } from "../wire/control-api.ts";
+import type { EnrollmentInput, EnrollmentOutput, History } from "../wire/enrollment.ts";
 import type { Finding } from "../wire/local-api.ts";
 import type { Held, StreamReport } from "../wire/map.ts";
 import { openStream } from "./control-stream.ts";
@@ -35,7 +35,10 @@ export type MapStream = {
 export type ControlClient = {
   readonly enroll: (input: EnrollmentInput) => Promise<EnrollmentOutput>;
   readonly advertise: (envelope: Envelope) => Promise<{ readonly generation: number }>;
-  readonly leave: () => Promise<{ readonly epoch: number }>;
+  readonly voucherHistory: (input: Input<"voucherHistory">) => Promise<History>;
+  readonly voucherRedeem: (input: Input<"voucherRedeem">) => Promise<EnrollmentOutput>;
+  /** `update`: the node's own word for it; null leaves it to a server that may decide alone. */
+  readonly leave: (update: Envelope | null) => Promise<{ readonly epoch: number }>;
   readonly openMapStream: (hooks: MapStreamHooks) => Promise<MapStream>;
 };
 
@@ -60,7 +63,9 @@ export function openControlClient(
   return {
     enroll: (input) => call("enroll", input),
     advertise: (envelope) => call("advertise", { envelope }),
-    leave: () => call("leave", {}),
+    voucherHistory: (input) => call("voucherHistory", input),
+    voucherRedeem: (input) => call("voucherRedeem", input),
+    leave: (update) => call("leave", update === null ? {} : { update }),
     openMapStream: (hooks) =>
       open(mapStreamPath, ({ findRefusal, ...request }) =>
         openStream({ ...request, explain: () => explainWith(findRefusal), hooks }),

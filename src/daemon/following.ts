@@ -2,9 +2,16 @@
  * following keeps a node in step with its control server: it hears the maps, tells where the node is,
  * and takes leave. What a map changes is made true by `onBelief`, in the node's turn.
  */
+import * as v from "valibot";
+import { encodeHex } from "../base/bytes.ts";
 import { Fault } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
 import type { Clock } from "../base/clock.ts";
+import type { Random } from "../crypto/ed25519.ts";
+import { type Envelope, sealEnvelope } from "../crypto/envelope.ts";
+import { propose } from "../membership/propose.ts";
+import { updateType } from "../membership/update.ts";
+import { UpdateId } from "../model/ids.ts";
 import type { Finding } from "../wire/local-api.ts";
 import type { Advertiser } from "./advertiser.ts";
 import type { Belief } from "./belief.ts";
@@ -19,11 +26,36 @@ export type FollowingParts = {
   readonly advertiser: Advertiser;
   readonly openClient: OpenControlClient;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly inTurn: <T>(act: () => Promise<T>) => Promise<T>;
   /** Makes the host follow what is believed now. */
   readonly onBelief: () => Promise<void>;
 };
+
+/** Sent at once, or signed again. */
+const departureS = 300;
+const leaveAttemptsMax = 5;
+const leavePauseMs = 500;
+
+/**
+ * Leaves in the node's turn, and between attempts lets others have theirs: a map may have to be taken
+ * first. Throws what the last attempt threw.
+ */
+export async function leaveInTurn(
+  inTurn: FollowingParts["inTurn"],
+  leave: () => Promise<void>,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await inTurn(leave);
+    } catch (error) {
+      const isOutdated = error instanceof Fault && error.code === "outdated";
+      if (!isOutdated || attempt === leaveAttemptsMax) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, leavePauseMs));
+  }
+}
 
 /** For as long as a node belongs to one network: another network is another following. */
 export class Following {
@@ -83,10 +115,12 @@ export class Following {
   /** Nobody is left behind in the log by accident: without the control server it takes a word more. */
   async leave(): Promise<void> {
     try {
-      await this.#client.leave();
+      await this.#client.leave(this.#departure());
     } catch (error) {
       // Expelled already: there is nothing to leave any more.
       if (error instanceof Fault && error.code === "revoked") return;
+      // The log has moved on: it is to be signed again once the map that says so has come.
+      if (error instanceof Fault && error.code === "outdated") throw error;
       const why = error instanceof Error ? error.message : String(error);
       throw new Fault(
         "unavailable",
@@ -98,6 +132,18 @@ export class Following {
         },
       );
     }
+  }
+
+  /** This node's own word for it, upon the log as it knows it; null where there is nothing to revoke. */
+  #departure(): Envelope | null {
+    const { belief, clock, random } = this.#parts;
+    if (belief.view === null) return null;
+    const { membership, self } = belief.view;
+    const id = v.parse(UpdateId, encodeHex(random(16)));
+    const createdAt = Math.max(clock.nowS(), membership.acceptedAt);
+    const operation = { kind: "revoke_node", node: self } as const;
+    const proposed = propose(membership, operation, { id, createdAt, lifetimeS: departureS });
+    return proposed.ok ? sealEnvelope(updateType, proposed.value, [this.#keys.identity]) : null;
   }
 
   #held() {

@@ -127,6 +127,8 @@ async function readStatus(node: Node): Promise<Status> {
     version: parts.software,
     nowS: parts.clock.nowS(),
     enrollment: node.enrollment,
+    request: node.request,
+    verdict: node.verdict,
     damage: node.damage,
     view: belief.view,
     leaseMs: belief.leaseMs(),

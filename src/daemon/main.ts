@@ -55,6 +55,7 @@ async function run(config: Config): Promise<void> {
     passphraseFile: config.passphrase_file,
     plain: config.plain_keys,
   });
+  makeDirectory(config.state_dir, 0o700);
   const state = new NodeState(config.state_dir, random);
   using _lock = lockState(config);
   const host = new LinuxHost(

@@ -6,26 +6,34 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import { Fault } from "../base/fault.ts";
-import { decodeCanonical, encodeCanonical } from "../crypto/canonical.ts";
+import type { Fault } from "../base/fault.ts";
+import type { Secret } from "../base/secret.ts";
+import { encodeCanonical } from "../crypto/canonical.ts";
 import { keygen, type Random, SigningSecret } from "../crypto/ed25519.ts";
 import { Envelope } from "../crypto/envelope.ts";
 import type { Custody, KeyKind } from "../crypto/key-file.ts";
 import { TunnelSecret, tunnelKeygen } from "../crypto/tunnel-key.ts";
-import { explain } from "../membership/explain.ts";
-import { append, found, type Membership } from "../membership/membership.ts";
-import type { Rejection } from "../membership/rejection.ts";
-import { LogEntry } from "../membership/update.ts";
+import { found, type Membership } from "../membership/membership.ts";
+import type { LogEntry } from "../membership/update.ts";
 import { NetworkId, NodeId, StateRoot } from "../model/ids.ts";
 import { SigningKey, TlsPin } from "../model/keys.ts";
+import { NodeName } from "../model/names.ts";
 import { Counter, UnixS } from "../model/time.ts";
-import { type AppendLog, type LogEnd, openAppendLog, recordMaxBytes } from "../store/append-log.ts";
 import { readStateFile, writeStateFile } from "../store/atomic-file.ts";
-import { makeDirectory } from "../store/disk.ts";
+import { type Disk, nodeDisk } from "../store/disk.ts";
 import { readKeyFile, writeKeyFile } from "../store/key-file.ts";
 import { openView, restoreAdvertisements, type View } from "../trust/view.ts";
+import type { History } from "../wire/enrollment.ts";
 import { ControlUrl } from "../wire/join-token.ts";
+import { NetworkCard } from "../wire/network-card.ts";
 import { AdvertisementFile } from "./advertisement-file.ts";
+import {
+  decodeJson,
+  MembershipFile,
+  membershipNames,
+  stateFault,
+  wordsFor,
+} from "./membership-file.ts";
 
 /** The network this node belongs to, and whether it is to be up. */
 export const Enrollment = v.strictObject({
@@ -48,6 +56,15 @@ const Watermark = v.strictObject({
 });
 type Watermark = v.InferOutput<typeof Watermark>;
 
+/** What this host asked to join, and has no answer to yet. Its secret has a file of its own, sealed. */
+const RequestRecord = v.strictObject({
+  card: NetworkCard,
+  name: NodeName,
+  askedAt: UnixS,
+  wanted: v.picklist(["up", "down"]),
+});
+export type KeptRequest = v.InferOutput<typeof RequestRecord> & { readonly secret: Secret };
+
 const OwnAdvertisement = v.strictObject({ envelope: Envelope });
 const Genesis = v.strictObject({ envelope: Envelope });
 
@@ -56,13 +73,22 @@ const files = {
   genesis: { kind: "genesis", version: 1 },
   watermark: { kind: "watermark", version: 1 },
   own: { kind: "own-advertisement", version: 1 },
+  request: { kind: "join-request", version: 1 },
 } as const;
 type FileName = keyof typeof files;
 
 const advertisementsName = "advertisements";
-const logName = "membership.log";
-const logFormat = { kind: "membership", version: 1 } as const;
-/** What is in the log was judged by the clock of its day when it came in. */
+const requestKeyName = "request.key";
+/** The record goes first and comes last: without it the secret means nothing. */
+const requestNames = ["request", requestKeyName];
+const networkNames = [
+  ...Object.keys(files).filter((name) => name !== "request"),
+  advertisementsName,
+  ...membershipNames,
+];
+/** None of the small files is larger. */
+const fileMaxBytes = 4 << 20;
+/** What was said was judged by the clock of its day when it came in. */
 const anyTimeS = 253_402_300_799;
 
 export type NodeKeys = { readonly identity: SigningSecret; readonly tunnel: TunnelSecret };
@@ -70,15 +96,17 @@ export type NodeKeys = { readonly identity: SigningSecret; readonly tunnel: Tunn
 export class NodeState {
   readonly #directory: string;
   readonly #random: Random;
+  readonly #disk: Disk;
   readonly #advertisements: AdvertisementFile;
-  #log: LogEnd | null = null;
+  readonly #membership: MembershipFile;
 
-  /** The directory is made if it is missing, for its owner alone. */
-  constructor(directory: string, random: Random) {
+  /** The directory is there, for its owner alone. Keys are read and written past `disk`. */
+  constructor(directory: string, random: Random, disk: Disk = nodeDisk) {
     this.#directory = directory;
     this.#random = random;
-    this.#advertisements = new AdvertisementFile(join(directory, advertisementsName));
-    makeDirectory(directory, 0o700);
+    this.#disk = disk;
+    this.#advertisements = new AdvertisementFile(join(directory, advertisementsName), disk);
+    this.#membership = new MembershipFile(directory, disk);
   }
 
   /** The keys of this node, made on first use. */
@@ -97,12 +125,38 @@ export class NodeState {
   }
 
   /** Keeps the beginning of a network that was just joined. Its enrollment is written last. */
-  writeJoined(genesis: Envelope, entries: readonly LogEntry[], enrollment: Enrollment): void {
+  writeJoined({ genesis, snapshot, entries }: History, enrollment: Enrollment): void {
     // What an attempt that was cut off left behind would otherwise be the beginning of this log.
-    this.#removeFiles([...Object.keys(files), advertisementsName, logName]);
+    this.#removeFiles(networkNames);
     this.#write("genesis", { envelope: genesis });
-    this.appendEntries(entries);
+    this.#membership.begin(snapshot, entries);
     this.writeEnrollment(enrollment);
+    this.removeRequest();
+  }
+
+  /** Null when nothing is asked. The caller's place in the queue outlives the process by this. */
+  readRequest(custody: Custody): KeptRequest | null {
+    const record = this.#read("request", RequestRecord);
+    if (record === null) return null;
+    const secret = readKeyFile(join(this.#directory, requestKeyName), "credential", custody);
+    return { ...record, secret };
+  }
+
+  /** Takes the place of an earlier one. */
+  writeRequest({ secret, ...record }: KeptRequest, custody: Custody): void {
+    this.removeRequest();
+    const path = join(this.#directory, requestKeyName);
+    writeKeyFile(path, "credential", secret, custody, this.#random, this.#disk);
+    this.#write("request", record);
+  }
+
+  /** The same request, with another word on whether it is still wanted. */
+  updateRequest({ secret: _, ...record }: KeptRequest): void {
+    this.#write("request", record);
+  }
+
+  removeRequest(): void {
+    for (const name of requestNames) this.#disk.remove(join(this.#directory, name));
   }
 
   /**
@@ -111,7 +165,7 @@ export class NodeState {
    */
   readView(enrollment: Enrollment): View {
     const watermark = this.#read("watermark", Watermark);
-    const membership = this.#replay(enrollment, watermark);
+    const membership = this.#membership.read(this.#readGenesis(enrollment), watermark);
     const view = openView(enrollment.node, membership);
     if (watermark === null) return view;
     const { generation, signedAt, signers } = watermark;
@@ -119,16 +173,12 @@ export class NodeState {
     return restoreAdvertisements({ ...view, generation, signedAt, signers }, kept, anyTimeS);
   }
 
-  appendEntries(entries: readonly LogEntry[]): void {
-    for (const entry of entries) (this.#log ?? this.#openLog()).append(encodeCanonical(entry));
-  }
-
   /**
    * Makes the view durable: only then may it be acted upon. The entries come first. After a fault it
    * has to be read again, since some of it may have been kept.
    */
   writeView(view: View, entries: readonly LogEntry[]): void {
-    this.appendEntries(entries);
+    this.#membership.append(entries);
     this.#advertisements.write(view.advertisements);
     const { membership, generation, signedAt, signers } = view;
     const mark: Watermark = {
@@ -139,6 +189,7 @@ export class NodeState {
       signers: [...signers],
     };
     this.#write("watermark", mark);
+    this.#membership.tidy(membership);
   }
 
   /** What this node last said of itself: the next statement has a higher number. */
@@ -153,49 +204,21 @@ export class NodeState {
   /** Forgets network and keys. The enrollment goes first: without it the rest means nothing. */
   forget(): void {
     const keys = ["identity.key", "tunnel.key"];
-    this.#removeFiles([...Object.keys(files), advertisementsName, logName, ...keys]);
+    this.#removeFiles([...networkNames, ...requestNames, ...keys]);
   }
 
   #removeFiles(names: readonly string[]): void {
-    this.#closeLog();
+    this.#membership.close();
     this.#advertisements.close();
-    for (const name of names) fs.rmSync(join(this.#directory, name), { force: true });
+    for (const name of names) this.#disk.remove(join(this.#directory, name));
   }
 
-  /** The log leads through the watermark, or it is not the log that was acted upon. */
-  #replay(enrollment: Enrollment, watermark: Watermark | null): Membership {
+  #readGenesis(enrollment: Enrollment): Membership {
     const genesis = this.#read("genesis", Genesis);
     if (genesis === null) throw this.#corrupt("the genesis statement is missing");
     const founded = found(genesis.envelope, enrollment.genesis);
-    if (!founded.ok) throw this.#corrupt(`the genesis statement: ${wordsFor(founded.error)}`);
-    let membership = founded.value;
-    // A log knows the records that were there when it was opened: what was appended since counts too.
-    for (const record of this.#openLog().records) {
-      const entry = v.safeParse(LogEntry, decodeJson(record));
-      if (!entry.success) throw this.#corrupt("a log record is no entry");
-      const next = append(membership, entry.output, anyTimeS);
-      if (!next.ok)
-        throw this.#corrupt(`entry ${membership.state.epoch + 1}: ${wordsFor(next.error)}`);
-      membership = next.value;
-      if (membership.state.epoch === watermark?.epoch && membership.root !== watermark.root)
-        throw this.#corrupt("the log leads elsewhere than what was acted upon");
-    }
-    if (watermark !== null && membership.state.epoch < watermark.epoch)
-      throw this.#corrupt("the log ends before what was acted upon");
-    return membership;
-  }
-
-  #closeLog(): void {
-    this.#log?.close();
-    this.#log = null;
-  }
-
-  /** Keeps the end of it alone: what was read may be large. */
-  #openLog(): AppendLog {
-    this.#closeLog();
-    const log = openAppendLog(join(this.#directory, logName), logFormat);
-    this.#log = { append: log.append, close: log.close };
-    return log;
+    if (founded.ok) return founded.value;
+    throw this.#corrupt(`the genesis statement: ${wordsFor(founded.error)}`);
   }
 
   #readOrMake(kind: KeyKind, custody: Custody, make: () => SigningSecret["seed"]) {
@@ -205,34 +228,18 @@ export class NodeState {
   }
 
   #read<T extends v.GenericSchema>(name: FileName, schema: T): v.InferOutput<T> | null {
-    const bytes = readStateFile(join(this.#directory, name), files[name]);
+    const bytes = readStateFile(join(this.#directory, name), files[name], this.#disk);
     if (bytes === null) return null;
-    const parsed = v.safeParse(schema, decodeJson(bytes));
+    const parsed = v.safeParse(schema, decodeJson(bytes, fileMaxBytes));
     if (parsed.success) return parsed.output;
     throw this.#corrupt(`${name}: ${v.summarize(parsed.issues)}`);
   }
 
   #write(name: FileName, value: Parameters<typeof encodeCanonical>[0]): void {
-    writeStateFile(join(this.#directory, name), files[name], encodeCanonical(value));
+    writeStateFile(join(this.#directory, name), files[name], encodeCanonical(value), this.#disk);
   }
 
   #corrupt(what: string): Fault {
-    return new Fault(
-      "store_corrupt",
-      `the state in ${this.#directory} cannot be believed: ${what}`,
-      {
-        remedy: "restore it from a backup, or leave and join again: rustynet logout --local",
-      },
-    );
+    return stateFault(this.#directory, what);
   }
-}
-
-function wordsFor(rejection: Rejection): string {
-  const { message, remedy } = explain(rejection);
-  return `${message} (${rejection.code}); ${remedy}`;
-}
-
-function decodeJson(bytes: Uint8Array): unknown {
-  const decoded = decodeCanonical(bytes, recordMaxBytes);
-  return decoded.ok ? decoded.value : null;
 }

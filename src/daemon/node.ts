@@ -8,18 +8,20 @@ import type { Log } from "../base/log.ts";
 import type { Random } from "../crypto/ed25519.ts";
 import type { Custody } from "../crypto/key-file.ts";
 import type { TunnelConfig } from "../dataplane/host-state.ts";
-import { type Endpoint, endpointOf } from "../model/ip.ts";
+import type { Endpoint } from "../model/ip.ts";
 import type { NodeName } from "../model/names.ts";
 import type { View } from "../trust/view.ts";
-import type { Finding } from "../wire/local-api.ts";
+import type { Finding, JoinReport } from "../wire/local-api.ts";
 import { Advertiser } from "./advertiser.ts";
 import { Belief } from "./belief.ts";
 import type { OpenControlClient } from "./control-client.ts";
 import type { LinkState } from "./control-link.ts";
 import { findingOf } from "./failure.ts";
-import { Following, type FollowingParts } from "./following.ts";
+import { Following, type FollowingParts, leaveInTurn } from "./following.ts";
 import type { HostPort } from "./host-port.ts";
-import { enroll, readToken } from "./join.ts";
+import { Joining } from "./joining.ts";
+import { Whereabouts } from "./whereabouts.ts";
+import { networkOf, readToken, requestOf, type Token } from "./token.ts";
 import type { Enrollment, NodeKeys, NodeState } from "./node-state.ts";
 import { type Goal, Reconciler } from "./reconciler.ts";
 
@@ -44,13 +46,13 @@ export class Node {
   readonly belief: Belief;
   readonly reconciler: Reconciler;
   readonly #advertiser: Advertiser;
+  readonly #joining: Joining;
+  readonly #whereabouts: Whereabouts;
   #keys: NodeKeys | null = null;
   #enrollment: Enrollment | null = null;
   #following: Following | null = null;
   /** Why what is on disk cannot be used: then nothing is opened until somebody decides. */
   #damage: Finding | null = null;
-  /** Where the host could be reached when it was last looked at. */
-  #addresses = "";
   #timer: ReturnType<typeof setTimeout> | null = null;
   #isEnding = false;
   #isLookDue = false;
@@ -59,16 +61,35 @@ export class Node {
   constructor(parts: NodeParts) {
     this.parts = parts;
     this.belief = new Belief(parts.state, parts.clock, parts.holdMs);
+    this.#whereabouts = new Whereabouts(parts.host, parts.config);
     this.#advertiser = new Advertiser(parts.state, parts.clock, () => ({
       os: parts.os,
       software: parts.software,
-      endpoints: [...new Set([...parts.endpoints, ...this.#localEndpoints()])],
+      endpoints: [...new Set([...parts.endpoints, ...this.#whereabouts.endpoints()])],
     }));
+    this.#joining = new Joining({
+      ...parts,
+      inTurn: (act) => this.#inTurn(act),
+      onAdmitted: async (enrollment) => {
+        this.#adopt(enrollment);
+        await this.#reconcile();
+        this.#followControl();
+      },
+    });
     this.reconciler = new Reconciler(parts.host, parts.clock, parts.log, parts.config);
   }
 
   get enrollment(): Enrollment | null {
     return this.#enrollment;
+  }
+
+  /** What this host asked to join, and why it was not let in when it asked last. */
+  get request(): JoinReport | null {
+    return this.#joining.report(this.parts.clock.nowS());
+  }
+
+  get verdict(): Finding | null {
+    return this.#joining.verdict;
   }
 
   get link(): LinkState | null {
@@ -85,8 +106,8 @@ export class Node {
       try {
         this.#keys = this.parts.state.readKeys(this.parts.custody);
         this.#enrollment = this.parts.state.readEnrollment();
-        if (this.#enrollment !== null)
-          refuseOtherKey(this.belief.open(this.#enrollment), this.#keys);
+        if (this.#enrollment === null) this.#joining.resume(this.#keys);
+        else refuseOtherKey(this.belief.open(this.#enrollment), this.#keys);
       } catch (error) {
         this.#damage = findingOf(error);
         this.belief.forget();
@@ -105,27 +126,37 @@ export class Node {
       if (
         parsed !== null &&
         this.#enrollment !== null &&
-        parsed.network !== this.#enrollment.network
+        networkOf(parsed) !== this.#enrollment.network
       )
         throw new Fault("already_exists", "this host belongs to another network already", {
           remedy: "leave it first: rustynet logout",
         });
-      if (this.#enrollment === null) {
-        if (parsed === null)
-          throw new Fault("usage", "this host belongs to no network yet", {
-            remedy: "rustynet up TOKEN, with a token from: rustynet credential create",
-          });
-        this.#enrollment = await enroll(this.parts, keys, parsed, name ?? this.parts.hostName);
-        this.belief.open(this.#enrollment);
-      }
+      if (this.#enrollment === null) await this.#join(keys, parsed, name ?? this.parts.hostName);
       this.#wantUp();
       await this.#reconcile();
       this.#followControl();
     });
   }
 
+  /** At once, or as soon as those who decide on it have let this host in. */
+  async #join(keys: NodeKeys, token: Token | null, name: NodeName): Promise<void> {
+    const joined =
+      token === null
+        ? await this.#joining.goOn()
+        : token.kind === "voucher"
+          ? await this.#joining.redeem(keys, token.voucher, name)
+          : await this.#joining.begin(keys, requestOf(token.join, name, this.parts.clock.nowS()));
+    if (joined !== null) this.#adopt(joined);
+  }
+
+  #adopt(enrollment: Enrollment): void {
+    this.#enrollment = enrollment;
+    this.belief.open(enrollment);
+  }
+
   down(): Promise<void> {
     return this.#inTurn(async () => {
+      this.#joining.pause();
       const enrollment = this.#enrollment;
       if (enrollment !== null) this.#enrollment = { ...enrollment, wanted: "down" };
       this.#stopFollowing();
@@ -136,14 +167,21 @@ export class Node {
   }
 
   /** Leaves the network, or with `local` only forgets it here. Keys and log are gone afterwards. */
-  logout(scope: "everywhere" | "local"): Promise<void> {
+  async logout(scope: "everywhere" | "local"): Promise<void> {
+    if (scope === "everywhere")
+      await leaveInTurn(
+        (leave) => this.#inTurn(leave),
+        async () => {
+          if (this.#enrollment !== null) await this.#openFollowing().leave();
+        },
+      );
     return this.#inTurn(async () => {
-      if (scope === "everywhere" && this.#enrollment !== null) await this.#openFollowing().leave();
       this.#stopFollowing();
       this.#following = null;
       this.#enrollment = null;
       this.#damage = null;
       this.#keys = null;
+      this.#joining.forget();
       this.belief.forget();
       this.parts.state.forget();
       await this.#reconcile();
@@ -155,28 +193,18 @@ export class Node {
     if (this.#isEnding || this.#isLookDue) return;
     // One look serves all the changes that come until it begins.
     this.#isLookDue = true;
-    this.#noteMove();
+    if (this.#whereabouts.hasMoved()) this.#following?.probe();
     void this.#inTurn(() => {
       this.#isLookDue = false;
       return this.#look();
     });
   }
 
-  #noteMove(): void {
-    try {
-      const addresses = this.#localEndpoints().join();
-      if (addresses !== this.#addresses) this.#following?.probe();
-      this.#addresses = addresses;
-    } catch (error) {
-      // The host cannot be read just now, as the look that follows will say.
-      if (!(error instanceof Fault)) throw error;
-    }
-  }
-
   /** Ends the program's part. What the host was told stays in force: closed things stay closed. */
   async stop(): Promise<void> {
     // A change that was noticed before would otherwise begin anew, and keep the process from ending.
     this.#isEnding = true;
+    this.#joining.stop();
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#following?.stop();
     await this.#queue;
@@ -234,12 +262,13 @@ export class Node {
   /** What follows the control server of the network that this node belongs to. */
   #openFollowing(): Following {
     if (this.#enrollment === null) throw new Fault("usage", "this host belongs to no network");
-    const { openClient, clock, log } = this.parts;
+    const { openClient, clock, random, log } = this.parts;
     const parts: FollowingParts = {
       belief: this.belief,
       advertiser: this.#advertiser,
       openClient,
       clock,
+      random,
       log,
       inTurn: (act) => this.#inTurn(act),
       onBelief: () => this.#follow(),
@@ -255,11 +284,6 @@ export class Node {
 
   #followControl(): void {
     if (this.#enrollment?.wanted === "up" && this.#damage === null) this.#openFollowing().start();
-  }
-
-  #localEndpoints(): readonly Endpoint[] {
-    const { config, host } = this.parts;
-    return host.localAddresses(config).map(({ address }) => endpointOf(address, config.listenPort));
   }
 
   #usableKeys(): NodeKeys {

@@ -9,7 +9,7 @@ import type { PeerState } from "../model/tunnel.ts";
 import type { UnixS } from "../model/time.ts";
 import { allows } from "../policy/access.ts";
 import type { View } from "../trust/view.ts";
-import type { DaemonState, Finding, PeerReport, Status } from "../wire/local-api.ts";
+import type { DaemonState, Finding, JoinReport, PeerReport, Status } from "../wire/local-api.ts";
 import type { LinkState } from "./control-link.ts";
 import { toFinding } from "./failure.ts";
 import type { Enrollment } from "./node-state.ts";
@@ -18,6 +18,9 @@ export type Snapshot = {
   readonly version: string;
   readonly nowS: UnixS;
   readonly enrollment: Enrollment | null;
+  readonly request: JoinReport | null;
+  /** Why this host was not let in when it asked last. */
+  readonly verdict: Finding | null;
   readonly damage: Finding | null;
   readonly view: View | null;
   readonly leaseMs: number;
@@ -39,7 +42,8 @@ export function renderStatus(snapshot: Snapshot): Status {
     version: snapshot.version,
     state,
     reason: reasonOf(snapshot, state),
-    network: enrollment?.network ?? null,
+    network: enrollment?.network ?? snapshot.request?.network ?? null,
+    request: snapshot.request,
     self: me === undefined ? null : memberOf(me),
     tunnel:
       backend === null || found === null || found.link === "absent"
@@ -58,8 +62,10 @@ export function renderStatus(snapshot: Snapshot): Status {
   };
 }
 
-function stateOf({ enrollment, damage, view, lifecycle }: Snapshot): DaemonState {
+function stateOf({ enrollment, request, damage, view, lifecycle }: Snapshot): DaemonState {
   if (damage !== null) return "restricted";
+  if (enrollment === null && request !== null)
+    return request.wanted === "up" ? "waiting" : "stopped";
   if (enrollment === null) return "logged_out";
   if (enrollment.wanted === "down") return "stopped";
   switch (lifecycle.kind) {
@@ -75,11 +81,23 @@ function stateOf({ enrollment, damage, view, lifecycle }: Snapshot): DaemonState
   }
 }
 
-function reasonOf({ damage, lifecycle, link }: Snapshot, state: DaemonState): Finding | null {
+function reasonOf(snapshot: Snapshot, state: DaemonState): Finding | null {
+  const { damage, lifecycle, link, request, verdict } = snapshot;
   if (damage !== null) return damage;
+  if (state === "waiting" && request !== null) return waitingFor(request);
+  if (state === "logged_out" && verdict !== null) return verdict;
   if (lifecycle.kind === "fail_closed") return toFinding(lifecycle.failure);
   if (state === "joining" && link !== null && link.reason !== null) return link.reason;
   return resting[state];
+}
+
+function waitingFor({ words, problem, fingerprint }: JoinReport): Finding {
+  const asking = "asking the control server who has to approve this host";
+  return {
+    code: "waiting",
+    message: words === null ? (problem?.message ?? asking) : `waiting for approvers: ${words}`,
+    remedy: `an approver compares ${fingerprint} and decides: rustynet membership pending`,
+  };
 }
 
 const resting: Readonly<Record<DaemonState, Finding | null>> = {
@@ -88,6 +106,7 @@ const resting: Readonly<Record<DaemonState, Finding | null>> = {
     message: "this host belongs to no network",
     remedy: "rustynet up TOKEN",
   },
+  waiting: null,
   stopped: { code: "stopped", message: "told to be down", remedy: "rustynet up" },
   joining: { code: "joining", message: "waiting for the first map to be verified" },
   running: null,
@@ -97,6 +116,7 @@ const resting: Readonly<Record<DaemonState, Finding | null>> = {
 
 function findingsOf(snapshot: Snapshot, state: DaemonState): Finding[] {
   const findings: Finding[] = [];
+  if (snapshot.request?.problem) findings.push(snapshot.request.problem);
   const { problem, overlap, link, backend, found } = snapshot;
   if (state === "running")
     for (const failure of [problem, overlap])

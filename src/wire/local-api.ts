@@ -4,6 +4,7 @@ import { NetworkId, NodeId, StateRoot } from "../model/ids.ts";
 import { Endpoint, IpAddress, Ipv4Address, Ipv6Address } from "../model/ip.ts";
 import { InterfaceName, NodeName, Owner, Tag } from "../model/names.ts";
 import { Counter, UnixS } from "../model/time.ts";
+import { Approvals } from "./enrollment.ts";
 
 /** Two roles by peer credentials: who may look, and who may change. */
 export type LocalAuthority = "read" | "change";
@@ -17,12 +18,14 @@ export const Finding = v.object({
 export type Finding = v.InferOutput<typeof Finding>;
 
 /**
- * logged_out: no network yet. stopped: a network, and told to be down. joining: up, and no map
+ * logged_out: no network yet. waiting: asked to join, and the approvers have not decided yet.
+ * stopped: a network, or a request to join one, and told to be down. joining: up, and no map
  * verified yet. running: the host is as the last verified map says. closed: trust ran out or was
  * broken, nothing passes. restricted: the host lacks something or an apply failed, nothing passes.
  */
 export const DaemonState = v.picklist([
   "logged_out",
+  "waiting",
   "stopped",
   "joining",
   "running",
@@ -54,12 +57,32 @@ export const PeerReport = v.object({
 });
 export type PeerReport = v.InferOutput<typeof PeerReport>;
 
+/** A request to join that others decide on. */
+export const JoinReport = v.object({
+  url: v.string(),
+  network: NetworkId,
+  name: NodeName,
+  /** Of this node's identity key: whoever approves it sees the same. */
+  fingerprint: v.string(),
+  askedAt: UnixS,
+  wanted: v.picklist(["up", "down"]),
+  /** Null until the control server was asked since the daemon started. */
+  approvals: v.nullable(Approvals),
+  /** The same in words, the time that is left included. */
+  words: v.nullable(v.string()),
+  /** Why the last attempt to ask failed. It is tried again. */
+  problem: v.nullable(Finding),
+});
+export type JoinReport = v.InferOutput<typeof JoinReport>;
+
 export const Status = v.object({
   version: v.string(),
   state: DaemonState,
   /** Why the state is not `running`. */
   reason: v.nullable(Finding),
   network: v.nullable(NetworkId),
+  /** What this host waits for before it is in a network; null when it does not. */
+  request: v.nullable(JoinReport),
   self: v.nullable(Member),
   tunnel: v.nullable(
     v.object({
@@ -112,7 +135,10 @@ export const localCalls = {
     input: v.strictObject({ ip: IpAddress }),
     output: PeerReport,
   },
-  /** Joins with a token, or comes back up without one. Answers once the intent is on disk. */
+  /**
+   * Joins with a token, or comes back up without one. Answers once the intent is on disk; where
+   * approvers decide, with the state `waiting`, and the daemon asks on by itself.
+   */
   up: {
     method: "post",
     path: "/v1/up",

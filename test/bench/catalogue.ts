@@ -2,6 +2,7 @@
 import type { Case } from "./bench.ts";
 import { binary } from "./cases/binary.ts";
 import { change } from "./cases/change.ts";
+
 import { core } from "./cases/core.ts";
 import { fleet } from "./cases/fleet.ts";
 import { idle } from "./cases/idle.ts";
@@ -9,6 +10,7 @@ import { join } from "./cases/join.ts";
 import { log } from "./cases/log.ts";
 import { reconnect } from "./cases/reconnect.ts";
 import { revoke } from "./cases/revoke.ts";
+import { start } from "./cases/start.ts";
 import { throughput } from "./cases/throughput.ts";
 
 export const catalogue: readonly Case[] = [
@@ -22,4 +24,5 @@ export const catalogue: readonly Case[] = [
   fleet,
   core,
   log,
+  start,
 ];

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { Fault } from "../../src/base/fault.ts";
 import type { Finding, Status } from "../../src/wire/local-api.ts";
-import { joining, loggedOut, running, stopped, token } from "./samples.ts";
+import { joining, loggedOut, running, stopped, token, waiting } from "./samples.ts";
 import { Stage } from "./stage.ts";
 
 /** A daemon whose state is each of these in turn, and then stays at the last. */
@@ -216,4 +216,64 @@ test("a down that did not succeed says so and fails", async () => {
   const { exit, out } = await stage.run(["down"]);
   expect(exit).toBe(75);
   expect(out).toContain("a step could not be undone");
+});
+
+const waits = "waiting for approvers: 2 of 3: alice signed; missing bob, carol; expires in 23 h";
+const seen = "(fingerprint ABCD-EFGH-JKLM)";
+
+describe("where approvers decide", () => {
+  test("up says whom it waits for and what they have to see, and ends when it is in", async () => {
+    using stage = daemonThatIs(new Stage(), waiting, waiting, joining, running);
+    expect(await stage.run(["up", token])).toEqual({
+      exit: 0,
+      out: upLine,
+      err: `joining …\n${waits} ${seen} …\nwaiting for the first map to be verified …\n`,
+    });
+  });
+
+  test("it waits for people as long as it takes, and for machines a minute after that", async () => {
+    const manyTimes = Array.from({ length: 500 }, () => waiting);
+    using stage = daemonThatIs(new Stage(), ...manyTimes, joining);
+    const { exit, err } = await stage.run(["up", token]);
+    expect(exit).toBe(75);
+    expect(err).toContain("not up yet: waiting for the first map to be verified");
+  });
+
+  test.each([["--no-wait"], ["--timeout=0"], ["--timeout=0s"], ["--timeout=30s"]])(
+    "%s ends with 75 and the reason, and leaves the rest to the daemon",
+    async (option) => {
+      using stage = daemonThatIs(new Stage(), waiting);
+      const { exit, out, err } = await stage.run(["up", token, option]);
+      expect([exit, out]).toEqual([75, `${waits} ${seen}\n`]);
+      expect(err).toContain("rustynet up");
+    },
+  );
+
+  test("--json prints the status that it ended with", async () => {
+    using stage = daemonThatIs(new Stage(), waiting);
+    const { exit, out } = await stage.run(["up", token, "--no-wait", "--json"]);
+    expect(exit).toBe(75);
+    expect(JSON.parse(out)).toMatchObject({
+      state: "waiting",
+      request: { fingerprint: "ABCD-EFGH-JKLM", approvals: { need: 2, signed: ["alice"] } },
+    });
+  });
+
+  test("who is turned down hears the approver's reason", async () => {
+    const reason = {
+      code: "permission_denied",
+      message: "an approver turned this machine down: no",
+    };
+    using stage = daemonThatIs(new Stage(), waiting, { ...loggedOut, reason });
+    const { exit, err } = await stage.run(["up", token]);
+    expect(exit).toBe(77);
+    expect(err).toContain("an approver turned this machine down: no");
+  });
+
+  test("status says the same words", async () => {
+    using stage = daemonThatIs(new Stage(), waiting);
+    const { out } = await stage.run(["status"]);
+    expect(out).toContain(waits);
+    expect(out).toContain("ABCD-EFGH-JKLM");
+  });
 });

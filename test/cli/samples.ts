@@ -64,6 +64,7 @@ export const running: Status = v.parse(Status, {
   version: "0.1.0",
   state: "running",
   reason: null,
+  request: null,
   network: hex(32, "3f"),
   self,
   tunnel: {
@@ -98,6 +99,7 @@ export const loggedOut: Status = v.parse(Status, {
     message: "this host belongs to no network",
     remedy: "rustynet up TOKEN",
   },
+  request: null,
   network: null,
   self: null,
   tunnel: null,
@@ -124,6 +126,34 @@ export const joining: Status = {
   trust: null,
   peers: [],
 };
+
+export const waiting: Status = v.parse(Status, {
+  ...loggedOut,
+  state: "waiting",
+  network: hex(32, "3f"),
+  reason: {
+    code: "waiting",
+    message: "waiting for approvers: 2 of 3: alice signed; missing bob, carol; expires in 23 h",
+    remedy: "an approver compares ABCD-EFGH-JKLM and decides: rustynet membership pending",
+  },
+  request: {
+    url: "https://control.example:8443",
+    network: hex(32, "3f"),
+    name: "gamma",
+    fingerprint: "ABCD-EFGH-JKLM",
+    askedAt: nowS - 120,
+    wanted: "up",
+    approvals: {
+      need: 2,
+      signed: ["alice"],
+      missing: ["bob", "carol"],
+      expiresAt: nowS + 23 * 3_600,
+    },
+    words: "2 of 3: alice signed; missing bob, carol; expires in 23 h",
+    problem: null,
+  },
+  control: null,
+});
 
 export const credential: Credential = v.parse(Credential, {
   id: hex(16, "5e"),

@@ -104,7 +104,7 @@ test("the list says who was here, and what they run", async () => {
 test("every change of a node is in the audit, with who made it", async () => {
   const node = await harness.join("audited");
   await harness.operate("nodeRename", { node: node.id, name: nameOf("audited-2") });
-  await node.client().leave();
+  await node.client().leave(null);
   const { records, intact } = await harness.operate("auditList", {});
   const events = records.filter(({ subject }) => subject === node.id);
   expect(events.map(({ event }) => event)).toEqual(["node_admitted", "node_renamed", "node_left"]);

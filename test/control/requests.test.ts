@@ -244,13 +244,13 @@ test("a Host field that is no host is the sender's mistake, and no error of ours
 test("a node that leaves is a member no more", async () => {
   const node = await harness.join("leaver");
   await node.advertise();
-  const { epoch } = await node.client().leave();
+  const { epoch } = await node.client().leave(null);
   expect(epoch).toBe(harness.running.control.network.state.epoch);
   expect(harness.running.control.network.state.nodes.get(node.id)?.status).toBe("revoked");
   expect(harness.running.control.network.advertised(node.id)).toBeUndefined();
   const again = await node
     .client()
-    .leave()
+    .leave(null)
     .catch((error: unknown) => error);
   expect(again instanceof Fault && again.code).toBe("revoked");
 });

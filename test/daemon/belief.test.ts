@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Belief } from "../../src/daemon/belief.ts";
 import { Fault } from "../../src/base/fault.ts";
 import { codeOf, idOf, Ledger, nowS, signerOf } from "../support/world.ts";
-import { enrollmentOf, HandClock, mapText, openDirectory, openState } from "./world.ts";
+import { enrollmentOf, HandClock, historyOf, mapText, openDirectory, openState } from "./world.ts";
 
 const holdMs = 3_600_000;
 const ledger = new Ledger().admit("me").admit("peer");
@@ -12,7 +12,7 @@ const enrollment = enrollmentOf(ledger, "me");
 
 function joined(path: string, clock = new HandClock()) {
   const state = openState(path);
-  state.writeJoined(ledger.genesis, ledger.entries.slice(0, 1), enrollment);
+  state.writeJoined(historyOf(ledger, 1), enrollment);
   const belief = new Belief(state, clock, holdMs);
   belief.open(enrollment);
   return { belief, clock };
@@ -146,7 +146,7 @@ test("a valid log of the same network that is not the one acted upon is refused"
   belief.receive(mapText(ledger, "me", []));
   using other = openDirectory();
   const forked = new Ledger().admit("me").admit("third");
-  openState(other.path).writeJoined(forked.genesis, forked.entries, enrollment);
+  openState(other.path).writeJoined(historyOf(forked), enrollment);
   const log = readFileSync(join(other.path, "membership.log"));
   writeFileSync(join(directory.path, "membership.log"), log);
   expect(() => reopened(directory.path, clock)).toThrow(/leads elsewhere/);

@@ -19,6 +19,8 @@ function clientThat(serve: (hooks: MapStreamHooks) => void) {
   const client: ControlClient = {
     enroll: unused,
     advertise: unused,
+    voucherHistory: () => new Promise(() => {}),
+    voucherRedeem: () => new Promise(() => {}),
     leave: unused,
     openMapStream: async (hooks) => {
       seen.opened++;

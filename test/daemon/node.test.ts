@@ -12,7 +12,15 @@ import { writeKeyFile } from "../../src/store/key-file.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { FakeHost } from "../support/fake-host.ts";
 import { Ledger, signerOf, tunnelOf } from "../support/world.ts";
-import { enrollmentOf, HandClock, mapText, openDirectory, openState, random } from "./world.ts";
+import {
+  enrollmentOf,
+  HandClock,
+  historyOf,
+  mapText,
+  openDirectory,
+  openState,
+  random,
+} from "./world.ts";
 
 const ledger = new Ledger().admit("me").admit("peer");
 let directory: ReturnType<typeof openDirectory>;
@@ -24,6 +32,8 @@ let node: Node;
 const mute: ControlClient = {
   enroll: () => new Promise(() => {}),
   advertise: () => new Promise(() => {}),
+  voucherHistory: () => new Promise(() => {}),
+  voucherRedeem: () => new Promise(() => {}),
   leave: () => Promise.reject(new Fault("unavailable", "gone")),
   openMapStream: async (hooks) => {
     streams.push(hooks);
@@ -34,7 +44,7 @@ const mute: ControlClient = {
 beforeEach(async () => {
   directory = openDirectory();
   const state = openState(directory.path);
-  state.writeJoined(ledger.genesis, ledger.entries.slice(0, 1), enrollmentOf(ledger, "me"));
+  state.writeJoined(historyOf(ledger, 1), enrollmentOf(ledger, "me"));
   const key = join(directory.path, "identity.key");
   writeKeyFile(key, "identity", signerOf("me").seed, { kind: "plain" }, random);
   host = new FakeHost(

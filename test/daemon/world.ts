@@ -5,6 +5,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { sealEnvelope } from "../../src/crypto/envelope.ts";
 import { NodeState, type Enrollment, type NodeKeys } from "../../src/daemon/node-state.ts";
+import { takeSnapshot } from "../../src/membership/snapshot.ts";
 import { Endpoint } from "../../src/model/ip.ts";
 import { TlsPin } from "../../src/model/keys.ts";
 import {
@@ -13,6 +14,7 @@ import {
   advertisementLifetimeS,
   advertisementType,
 } from "../../src/wire/advertisement.ts";
+import type { History } from "../../src/wire/enrollment.ts";
 import { ControlUrl } from "../../src/wire/join-token.ts";
 import { type Map as MapPayload, mapType } from "../../src/wire/map.ts";
 import { idOf, type Ledger, network, nowS, signerOf, tunnelOf } from "../support/world.ts";
@@ -44,6 +46,15 @@ export const keysOf = (label: string): NodeKeys => ({
   identity: signerOf(label),
   tunnel: tunnelOf(label),
 });
+
+/** What a machine is told that joins after so many entries: over the last checkpoint, if there is one. */
+export function historyOf(ledger: Ledger, epoch = ledger.entries.length): History {
+  const membership = ledger.history[epoch];
+  if (membership === undefined) throw new Error(`no epoch ${epoch}`);
+  const snapshot = takeSnapshot(membership);
+  const entries = ledger.entries.slice(snapshot?.state.epoch ?? 0, epoch);
+  return { genesis: ledger.genesis, snapshot, entries };
+}
 
 export const enrollmentOf = (ledger: Ledger, label: string): Enrollment => ({
   url: v.parse(ControlUrl, "https://control.example:8443"),

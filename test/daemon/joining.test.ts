@@ -1,0 +1,233 @@
+/** joining: a host waits for those who decide on it, across restarts, and is told what they decided. */
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import { encodeBase64Url } from "../../src/base/bytes.ts";
+import { Fault } from "../../src/base/fault.ts";
+import { openLog } from "../../src/base/log.ts";
+import type { ControlClient } from "../../src/daemon/control-client.ts";
+import { localHandlers } from "../../src/daemon/local-api.ts";
+import { Node } from "../../src/daemon/node.ts";
+import { InterfaceName, NodeName } from "../../src/model/names.ts";
+import { writeKeyFile } from "../../src/store/key-file.ts";
+import type { Approvals, EnrollmentInput, EnrollmentOutput } from "../../src/wire/enrollment.ts";
+import { encodeJoinToken, EnrollmentSecret, type JoinToken } from "../../src/wire/join-token.ts";
+import { waitFor } from "../lab/wait-for.ts";
+import { FakeHost } from "../support/fake-host.ts";
+import { idOf, Ledger, nowS, signerOf, tunnelOf } from "../support/world.ts";
+import { enrollmentOf, HandClock, historyOf, openDirectory, openState, random } from "./world.ts";
+
+const ledger = new Ledger().admit("me");
+const secret = v.parse(EnrollmentSecret, encodeBase64Url(new Uint8Array(32).fill(7)));
+const { node: _, wanted: __, ...card } = enrollmentOf(ledger, "me");
+const token = (changes: Partial<JoinToken> = {}): string =>
+  encodeJoinToken({ ...card, secret, ...changes });
+
+const waiting = (signed: readonly string[], missing: readonly string[]): EnrollmentOutput => ({
+  status: "waiting",
+  node: idOf("me"),
+  approvals: { need: 2, signed, missing, expiresAt: nowS + 7_200 } as unknown as Approvals,
+});
+const admitted = (): EnrollmentOutput => ({
+  status: "admitted",
+  node: idOf("me"),
+  ...historyOf(ledger),
+});
+
+let directory: ReturnType<typeof openDirectory>;
+let asked: EnrollmentInput[];
+/** What the control server says now: an answer, or a refusal. */
+let answer: () => EnrollmentOutput;
+let lines: string[];
+let node: Node;
+
+const client: ControlClient = {
+  enroll: async (input) => {
+    asked.push(input);
+    return answer();
+  },
+  advertise: () => new Promise(() => {}),
+  voucherHistory: () => new Promise(() => {}),
+  voucherRedeem: () => new Promise(() => {}),
+  leave: () => Promise.reject(new Fault("unavailable", "gone")),
+  openMapStream: () => new Promise(() => {}),
+};
+
+function openNode(): Node {
+  const host = new FakeHost(
+    {
+      link: "absent",
+      addresses: new Set(),
+      routes: new Set(),
+      filter: { kind: "absent" },
+      device: null,
+      isAdopted: false,
+    },
+    tunnelOf("me").publicKey,
+  );
+  return new Node({
+    state: openState(directory.path),
+    custody: { kind: "plain" },
+    host,
+    openClient: () => client,
+    config: {
+      interface: v.parse(InterfaceName, "rustynet0"),
+      listenPort: 51_820,
+      mtuBytes: 1_420,
+      mark: 0,
+    },
+    endpoints: [],
+    holdMs: 3_600_000,
+    hostName: v.parse(NodeName, "me"),
+    os: "linux/x64",
+    software: "0.1.0",
+    clock: new HandClock(),
+    random,
+    log: openLog(
+      (_level, line) => lines.push(line),
+      () => 0,
+      "debug",
+    ),
+  });
+}
+
+const status = () => localHandlers(node).status({});
+const up = (text?: string) => localHandlers(node).up(text === undefined ? {} : { token: text });
+
+beforeEach(async () => {
+  directory = openDirectory();
+  const key = join(directory.path, "identity.key");
+  writeKeyFile(key, "identity", signerOf("me").seed, { kind: "plain" }, random);
+  asked = [];
+  lines = [];
+  answer = () => waiting(["alice"], ["bob", "carol"]);
+  node = openNode();
+  await node.start();
+});
+afterEach(async () => {
+  await node.stop();
+  directory[Symbol.dispose]();
+});
+
+test("up says for whom it waits, and status says the same", async () => {
+  const told = await up(token());
+  expect(told.state).toBe("waiting");
+  expect(told.reason?.message).toBe(
+    "waiting for approvers: 2 of 3: alice signed; missing bob, carol; expires in 2 h",
+  );
+  expect(told.request?.fingerprint).toMatch(/^[A-Z2-9]{4}-[A-Z2-9]{4}-[A-Z2-9]{4}$/);
+  expect(told.reason?.remedy).toContain(told.request?.fingerprint ?? "none");
+  expect(told.network).toBe(card.network);
+  expect(await status()).toEqual(told);
+});
+
+test("it asks on by itself, and is up when it was let in", async () => {
+  await up(token());
+  answer = admitted;
+  await waitFor("the admission", async () => (await status()).state === "joining");
+  expect(node.enrollment?.node).toBe(idOf("me"));
+  expect((await status()).request).toBeNull();
+  expect(readdirSync(directory.path).filter((name) => name.startsWith("request"))).toEqual([]);
+  for (const { secret: shown } of asked) expect(shown).toBe(secret);
+  const nonces = new Set(asked.map(({ request }) => request.payload));
+  expect(nonces.size, "each request is a new one").toBe(asked.length);
+});
+
+test("a restart keeps the place in the queue, with the same key and secret", async () => {
+  await up(token());
+  await node.stop();
+  const before = asked.length;
+  node = openNode();
+  await node.start();
+  expect((await status()).state).toBe("waiting");
+  await waitFor("another question", () => asked.length > before);
+  expect(asked.at(-1)?.secret).toBe(secret);
+  expect(asked.at(-1)?.request.signatures[0]?.keyid).toBe(signerOf("me").publicKey);
+  answer = admitted;
+  await up();
+  expect(node.enrollment?.node).toBe(idOf("me"));
+});
+
+test("the secret is on disk only sealed like the keys, and in no log", async () => {
+  await up(token());
+  const record = readFileSync(join(directory.path, "request"), "utf8");
+  expect(record).not.toContain(secret);
+  expect(existsSync(join(directory.path, "request.key"))).toBe(true);
+  expect(lines.join()).not.toContain(secret);
+  await node.logout("everywhere");
+  expect(readdirSync(directory.path)).toEqual([]);
+});
+
+test("who is turned down is told why, and asks no more", async () => {
+  await up(token());
+  answer = () => {
+    throw new Fault("permission_denied", "an approver turned this machine down: unknown to us");
+  };
+  await waitFor("the verdict", async () => (await status()).state === "logged_out");
+  const { reason, request } = await status();
+  expect(reason).toMatchObject({ code: "permission_denied" });
+  expect(reason?.message).toContain("unknown to us");
+  expect(request).toBeNull();
+  expect(up()).rejects.toThrow("belongs to no network");
+  expect(existsSync(join(directory.path, "request.key"))).toBe(false);
+});
+
+test("a server that is away, or another one, does not cost the place", async () => {
+  await up(token());
+  answer = () => {
+    throw new Fault("pin_mismatch", "somebody else answers");
+  };
+  await up();
+  const away = await status();
+  expect(away.state).toBe("waiting");
+  expect(away.findings).toMatchObject([{ code: "pin_mismatch" }]);
+  answer = admitted;
+  await waitFor("the admission", async () => (await status()).state === "joining");
+});
+
+test("an admission that proves nothing is not believed, and costs nothing", async () => {
+  await up(token());
+  answer = () => ({ ...admitted(), ...historyOf(new Ledger().admit("other")) });
+  const told = await up();
+  expect(told.state).toBe("waiting");
+  expect(told.findings).toMatchObject([{ code: "membership_rejected" }]);
+  expect(node.enrollment).toBeNull();
+});
+
+test("down asks no more and keeps the place; up goes on", async () => {
+  await up(token());
+  await node.down();
+  expect((await status()).state).toBe("stopped");
+  const before = asked.length;
+  await node.stop();
+  node = openNode();
+  await node.start();
+  expect((await status()).state).toBe("stopped");
+  await node.inTurn(async () => {});
+  expect(asked.length).toBe(before);
+  expect((await up()).state).toBe("waiting");
+});
+
+test("another token takes the place of the first", async () => {
+  await up(token());
+  const other = v.parse(EnrollmentSecret, encodeBase64Url(new Uint8Array(32).fill(9)));
+  await up(token({ secret: other }));
+  expect(asked.at(-1)?.secret).toBe(other);
+  await node.stop();
+  node = openNode();
+  const before = asked.length;
+  await node.start();
+  await waitFor("another question", () => asked.length > before);
+  expect(asked.at(-1)?.secret).toBe(other);
+});
+
+test("what is refused at once is kept nowhere", async () => {
+  answer = () => {
+    throw new Fault("credential_invalid", "the credential is used");
+  };
+  expect(up(token())).rejects.toThrow("the credential is used");
+  await node.inTurn(async () => {});
+  expect(readdirSync(directory.path).filter((name) => name.startsWith("request"))).toEqual([]);
+  expect((await status()).state).toBe("logged_out");
+});
