@@ -110,7 +110,7 @@ function completed(membership: Membership, { envelope, update }: Proposal): Enve
 
 test("what is open and decided is what a log takes, and what is open can be decided", () => {
   const counted = { takeable: 0, deep: 0, rash: 0, undecided: 0 };
-  forEachSeed(600, (prng) => {
+  forEachSeed(300, (prng) => {
     const ledger = anyLedger(prng);
     const { membership } = ledger;
     const envelopes = anyProposals(prng, ledger).map(({ envelope }) => envelope);
@@ -138,7 +138,7 @@ test("what is open and decided is what a log takes, and what is open can be deci
   });
   if (process.env["SIM_SEED"] !== undefined) return;
   for (const [what, count] of Object.entries(counted))
-    expect([what, count > 20]).toEqual([what, true]);
+    expect([what, count > 10]).toEqual([what, true]);
 });
 
 test("a checkpoint that builds on what no quorum decided is void, whoever signed it", () => {
