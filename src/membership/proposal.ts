@@ -79,7 +79,8 @@ type Footing = {
 
 /**
  * Judges proposals, each after the one that it builds on. `envelopes` ascend by epoch. Several may
- * follow the same state: one of them at most will be taken in, and with it those that build on it.
+ * follow the same state: one of them at most will be taken in, and with it those that build on it. Where
+ * two are the same change, what follows is judged after the first of them that is decided.
  */
 export function openProposals(
   membership: Membership,

@@ -4,6 +4,7 @@
  * (protocol.md section 4.6).
  */
 import * as v from "valibot";
+import { assert } from "../base/assert.ts";
 import { equalBytes } from "../base/bytes.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type CanonicalValue, encodeCanonical } from "../crypto/canonical.ts";
@@ -54,6 +55,7 @@ export function restore(
   { authority, checkpoint, state: document }: Snapshot,
   now: UnixS,
 ): Result<Membership, Rejection> {
+  assert(genesis.state.epoch === 0, "who may sign is followed from the genesis on");
   const opened = openUpdate(checkpoint.envelope);
   if (!opened.ok) return opened;
   const { update } = opened.value;

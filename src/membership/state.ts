@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { assert } from "../base/assert.ts";
-import { concatBytes, encodeHex } from "../base/bytes.ts";
+import { encodeHex, encodeUtf8 } from "../base/bytes.ts";
 import { encodeCanonical } from "../crypto/canonical.ts";
 import { hashOf } from "../crypto/hash.ts";
 import { NetworkId, NodeId, PolicyHash, StateRoot } from "../model/ids.ts";
@@ -138,7 +138,7 @@ export function genesisState({ version: _, ...genesis }: Genesis): State {
 }
 
 export const textKey = (text: string): string =>
-  encodeHex(hashOf("rustynet/index/v1", new TextEncoder().encode(text)));
+  encodeHex(hashOf("rustynet/index/v1", encodeUtf8(text)));
 
 export function nodeNamed(state: State, name: NodeName): Node | undefined {
   const id = state.nodeByName.get(textKey(name));
@@ -250,7 +250,8 @@ function treeHash<V>(tree: Tree<V>, hashOfLeaf: (value: V) => Uint8Array): Uint8
       ? hashOfLeaf(tree.value)
       : hashOf(
           "rustynet/membership-branch/v1",
-          concatBytes(treeHash(tree.zero, hashOfLeaf), treeHash(tree.one, hashOfLeaf)),
+          treeHash(tree.zero, hashOfLeaf),
+          treeHash(tree.one, hashOfLeaf),
         );
   treeHashes.set(tree, hash);
   return hash;

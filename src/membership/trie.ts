@@ -35,7 +35,8 @@ export class Trie<V> {
       assert(key.length * 4 === keyBits, "a trie key is 64 hex digits");
       byKey.set(key, { kind: "leaf", key, value });
     }
-    const leaves = inOrder([...byKey.values()]);
+    // Sorting text without a comparison of our own takes a quarter of the time.
+    const leaves = [...byKey.keys()].sort().flatMap((key) => byKey.get(key) ?? []);
     return new Trie(grow(leaves, 0, leaves.length, 0), leaves.length);
   }
 
@@ -100,12 +101,6 @@ function* changes<V>(before: Tree<V>, after: Tree<V>): Generator<Change<V>> {
     if (next !== value) yield { before: value, after: next };
   }
   for (const value of later.values()) yield { before: undefined, after: value };
-}
-
-/** Ascending. What comes from another trie is so already, and costs no more than a look. */
-function inOrder<V>(leaves: readonly Leaf<V>[]): readonly Leaf<V>[] {
-  const isSorted = leaves.every((leaf, i) => i === 0 || (leaves[i - 1]?.key ?? "") < leaf.key);
-  return isSorted ? leaves : leaves.toSorted((left, right) => (left.key < right.key ? -1 : 1));
 }
 
 /** The tree of the leaves from `start` to before `end`, which ascend and agree on the first `depth` bits. */

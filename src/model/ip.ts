@@ -125,10 +125,17 @@ function isIpv4(text: string): boolean {
 }
 
 function isIpv6(text: string): boolean {
-  return /^[0-9a-f:]{2,39}$/.test(text) && Address6.isValid(text) && spelling6(text) === text;
+  return /^[0-9a-f:]{2,39}$/.test(text) && spelling6(text) === text;
 }
 
-const spelling6 = (text: string): string => new Address6(text).correctForm();
+/** Null where there is no address. The library's own `isValid` would parse it once more. */
+function spelling6(text: string): string | null {
+  try {
+    return new Address6(text).correctForm();
+  } catch {
+    return null;
+  }
+}
 
 function isCidr(text: string): boolean {
   const match = /^([0-9a-f.:]+)\/(0|[1-9]\d{0,2})$/.exec(text);

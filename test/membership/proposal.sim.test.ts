@@ -21,7 +21,11 @@ function anyLedger(prng: Prng): Ledger {
   return ledger;
 }
 
-type Made = { readonly envelope: Envelope; readonly epoch: number };
+type Made = {
+  readonly envelope: Envelope;
+  readonly epoch: number;
+  readonly id: string;
+};
 
 /** Updates that follow the log's end or one another, two of them the same change now and then. */
 function anyProposals(prng: Prng, ledger: Ledger): readonly Made[] {
@@ -32,10 +36,10 @@ function anyProposals(prng: Prng, ledger: Ledger): readonly Made[] {
     const from = again?.from ?? prng.pick(footings);
     const operation = again?.operation ?? anyStep(prng, from);
     const update = anyUpdate(prng, from, operation, ledger, i);
-    if (update === null) continue;
+    if (update === null || made.some(({ id }) => id === update.id)) continue;
     const by = anySome(prng, anySigners(prng, from.state, operation));
     const envelope = sealUpdate(update, by);
-    made.push({ envelope, epoch: update.epoch, operation, from });
+    made.push({ envelope, epoch: update.epoch, id: update.id, operation, from });
     const [judged] = openProposals(from, [envelope], nowS);
     if (judged?.kind === "open") footings.push(judged.proposal.leadsTo);
   }
@@ -110,7 +114,7 @@ function completed(membership: Membership, { envelope, update }: Proposal): Enve
 
 test("what is open and decided is what a log takes, and what is open can be decided", () => {
   const counted = { takeable: 0, deep: 0, rash: 0, undecided: 0 };
-  forEachSeed(600, (prng) => {
+  forEachSeed(300, (prng) => {
     const ledger = anyLedger(prng);
     const { membership } = ledger;
     const envelopes = anyProposals(prng, ledger).map(({ envelope }) => envelope);
@@ -138,7 +142,7 @@ test("what is open and decided is what a log takes, and what is open can be deci
   });
   if (process.env["SIM_SEED"] !== undefined) return;
   for (const [what, count] of Object.entries(counted))
-    expect([what, count > 20]).toEqual([what, true]);
+    expect([what, count > 10]).toEqual([what, true]);
 });
 
 test("a checkpoint that builds on what no quorum decided is void, whoever signed it", () => {
@@ -162,4 +166,24 @@ test("a checkpoint that builds on what no quorum decided is void, whoever signed
   expect(outcome([decided, rash])).toEqual(["accepted", "accepted"]);
   expect(outcome([first, decided, rash])).toEqual(["accepted", "accepted", "accepted"]);
   expect(outcome([decided, first, rash])).toEqual(["accepted", "accepted", "accepted"]);
+});
+
+test("of one change that was proposed twice, what follows is judged after the first that is decided", () => {
+  const ledger = new Ledger(genesis, ["approver", "guard"]);
+  const terms = { createdAt: nowS, lifetimeS: 60 };
+  const made = (from: Membership, id: string, threshold: number, by = ["approver", "guard"]) => {
+    const operation = { kind: "set_threshold", threshold } as const;
+    return sealUpdate(unwrap(propose(from, operation, { ...terms, id: updateId(id) })), by);
+  };
+  const [left, right] = ["left", "right"].map((id) => made(ledger.membership, id, 2));
+  if (left === undefined || right === undefined) throw new Error("there are two");
+  const next = unwrap(taken(ledger.membership, left));
+  // Ids are random: only a mistake or malice gives one to two changes, and then it waits for the log.
+  const follower = made({ ...next, updates: ledger.membership.updates }, "left", 1);
+  const outcome = (envelopes: readonly Envelope[]) =>
+    openProposals(ledger.membership, envelopes, nowS).map((one) =>
+      one.kind === "void" ? one.why.code : "open",
+    );
+  expect(outcome([left, right, follower])).toEqual(["open", "open", "update_repeated"]);
+  expect(outcome([right, left, follower])).toEqual(["open", "open", "open"]);
 });

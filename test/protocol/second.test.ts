@@ -136,6 +136,7 @@ const Admitted = fields({
   status: text(/^admitted$/),
   node: hex64,
   genesis: (genesis: unknown) => genesis,
+  snapshot: (snapshot: unknown) => snapshot,
   entries: list((entry) => entry, 1_000),
 });
 
@@ -206,7 +207,9 @@ async function join(node: Second, name: string): Promise<{ url: string; view: Vi
   const wish = { network: told.network, key: node.key, name, nonce, issuedAt: nowS() };
   const body = JSON.stringify({ secret: told.secret, request: node.seal("enrollment.v1", wish) });
   const admitted = Admitted(await post(`${told.url}/v1/enroll`, body));
-  let state = found(admitted.genesis, told.genesis);
+  const founded = found(admitted.genesis, told.genesis);
+  const { snapshot } = admitted;
+  let state = snapshot === null ? founded : restore(founded, snapshot, nowS());
   for (const entry of admitted.entries) state = append(state, entry, nowS());
   expect(state.nodes.get(admitted.node)).toMatchObject({ key: node.key, name, tags: ["web"] });
   return { url: told.url, view: openView(admitted.node, state) };

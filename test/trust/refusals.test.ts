@@ -164,7 +164,7 @@ const cases: readonly Case[] = [
   appended("an entry too many", "map_has_gap", ["approver"], undefined, ({ head }) => ({ head })),
   appended("an entry by a stranger", "entry_refused", ["mallory"], "not_an_approver"),
   appended("an entry by the control key", "entry_refused", ["control"], "not_an_approver"),
-  appended("an entry by a member", "entry_refused", ["bob"], "not_an_approver"),
+  appended("an entry by another member", "entry_refused", ["alice"], "not_an_approver"),
   changed(
     "an entry that was taken already, as the next",
     "entry_refused",
