@@ -4,6 +4,9 @@ import type { Host } from "../lab/host.ts";
 import { exchangeTcp, openTcpEcho } from "../lab/traffic.ts";
 import { type Mesh, onMesh } from "../e2e/mesh.ts";
 import type { NodeHost } from "../e2e/node-host.ts";
+import { requireGuest } from "./guest-only.ts";
+
+requireGuest(import.meta.path);
 
 /*
  *   control ──┬── alice

@@ -1,6 +1,9 @@
 /** plan is what the guest is told to do, and what it tells of it: the two sides' only contract. */
 import * as v from "valibot";
 
+/** A word of the guest's kernel command line, by which what runs in there knows where it is. */
+export const guestWord = "rustynet.guest";
+
 /** The folder of the guest whose contents come out. */
 export const resultsFolder = "/results";
 

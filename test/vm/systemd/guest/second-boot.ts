@@ -2,8 +2,11 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { requireGuest } from "../../guest-only.ts";
 import { visitResults } from "../places.ts";
 import { attempt, isActive, pingWhile, property, say, statusOf, untilMeshed } from "./this-host.ts";
+
+requireGuest(import.meta.path);
 
 const units = ["rustynet.service", "rustynet-control.service"] as const;
 
