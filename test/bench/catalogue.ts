@@ -3,12 +3,14 @@ import type { Case } from "./bench.ts";
 import { binary } from "./cases/binary.ts";
 import { change } from "./cases/change.ts";
 import { core } from "./cases/core.ts";
+import { flood } from "./cases/flood.ts";
 import { fleet } from "./cases/fleet.ts";
 import { idle } from "./cases/idle.ts";
 import { join } from "./cases/join.ts";
 import { reconnect } from "./cases/reconnect.ts";
 import { revoke } from "./cases/revoke.ts";
 import { throughput } from "./cases/throughput.ts";
+import { tunnel } from "./cases/tunnel.ts";
 
 export const catalogue: readonly Case[] = [
   binary,
@@ -20,4 +22,6 @@ export const catalogue: readonly Case[] = [
   idle,
   fleet,
   core,
+  tunnel,
+  flood,
 ];

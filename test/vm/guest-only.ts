@@ -4,15 +4,15 @@ import { basename } from "node:path";
 import { Fault } from "../../src/base/fault.ts";
 import { guestWord } from "./plan.ts";
 
+export const isGuest = (commandLine: string = readFileSync("/proc/cmdline", "utf8")): boolean =>
+  commandLine.trim().split(/\s+/).includes(guestWord);
+
 /**
  * Called before a file defines its first test. Throws Fault `unavailable`, so that the file does not load, unless
  * this machine was booted as the guest: what a person can set by mistake, such as a variable, is not asked.
  */
-export function requireGuest(
-  file: string,
-  commandLine: string = readFileSync("/proc/cmdline", "utf8"),
-): void {
-  if (commandLine.trim().split(/\s+/).includes(guestWord)) return;
+export function requireGuest(file: string, commandLine?: string): void {
+  if (isGuest(commandLine)) return;
   const name = basename(file);
   const isOfDisk = !name.endsWith(".vm.test.ts");
   const command = `scripts/lab-vm ${isOfDisk ? "systemd" : name.slice(0, name.indexOf("."))}`;

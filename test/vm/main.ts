@@ -9,7 +9,7 @@ import { baseOf, writeImage } from "./image.ts";
 import { bringPackages } from "./packages.ts";
 import type { Plan } from "./plan.ts";
 import { boot, bootOnTerminal, type Guest } from "./qemu.ts";
-import { filesOf, groupNames } from "./suites.ts";
+import { filesOf, groupNames, measures } from "./suites.ts";
 import { Tally } from "./tally.ts";
 
 const root = resolve(import.meta.dir, "../..");
@@ -17,7 +17,9 @@ const out = join(root, "artifacts/vm");
 const home = join(root, ".tools/vm");
 const processesMax = 2;
 
-const deadlineOf = (files: readonly string[]): number => 1_000 * (180 + 240 * files.length);
+const fileMaxS = 240;
+const caseMaxS = 1_500;
+const deadlineMsOf = (count: number, eachMaxS: number): number => 1_000 * (180 + eachMaxS * count);
 
 /** The image is made anew each time and removed at the end: it is large, and quickly made. */
 async function furnish(plan: Plan, isRenewing: boolean): Promise<Guest> {
@@ -44,9 +46,13 @@ async function unpackResults({ results, image }: Guest): Promise<void> {
   rmSync(results, { force: true });
 }
 
-async function runSuites(files: readonly string[], guest: Guest): Promise<boolean> {
-  const tally = new Tally(files);
-  const deadlineMs = deadlineOf(files);
+/** Boots, and follows what the guest tells until all that is named has run, or its time is over. */
+async function follow(
+  names: readonly string[],
+  guest: Guest,
+  deadlineMs: number,
+): Promise<boolean> {
+  const tally = new Tally(names);
   const ending = await boot(guest, deadlineMs, (line) => {
     const event = parseEvent(line);
     if (event !== null) tally.take(event);
@@ -60,7 +66,18 @@ async function runSuites(files: readonly string[], guest: Guest): Promise<boolea
   return tally.summary.failed === 0;
 }
 
-async function main(words: readonly string[], isRenewing: boolean): Promise<number> {
+async function runBench(
+  cases: readonly string[],
+  { isQuick, isRenewing }: Options,
+): Promise<number> {
+  const guest = await furnish({ mode: "bench", cases: [...cases], isQuick }, isRenewing);
+  return (await follow(cases, guest, deadlineMsOf(cases.length, caseMaxS))) ? 0 : 1;
+}
+
+type Options = { readonly isQuick: boolean; readonly isRenewing: boolean };
+
+async function main(words: readonly string[], options: Options): Promise<number> {
+  const { isRenewing } = options;
   await output([join(root, "scripts/build")], root);
   if (words[0] === "shell") {
     const guest = await furnish({ mode: "shell" }, isRenewing);
@@ -68,23 +85,33 @@ async function main(words: readonly string[], isRenewing: boolean): Promise<numb
     await unpackResults(guest);
     return 0;
   }
+  if (words[0] === "bench") return runBench(words.slice(1), options);
   const { files, strays } = filesOf(words);
   if (strays.length > 0) {
     console.error(`lab-vm: no test file for: ${strays.join(" ")}`);
     console.error(`ask for shell, a part of a file's path, or: ${groupNames.join(" ")}`);
     return 64;
   }
-  const plan: Plan = { mode: "suites", files: [...files], processesMax };
-  return (await runSuites(files, await furnish(plan, isRenewing))) ? 0 : 1;
+  const plan: Plan = {
+    ...{ mode: "suites", processesMax },
+    files: files.filter((file) => !measures(file)),
+    filesAlone: files.filter(measures),
+  };
+  const guest = await furnish(plan, isRenewing);
+  return (await follow(files, guest, deadlineMsOf(files.length, fileMaxS))) ? 0 : 1;
 }
 
 try {
   const { values, positionals } = parseArgs({
     args: process.argv.slice(2),
     allowPositionals: true,
-    options: { renew: { type: "boolean", default: false } },
+    options: {
+      renew: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
+    },
   });
-  process.exitCode = await main(positionals, values.renew);
+  const options: Options = { isRenewing: values.renew, isQuick: values.quick };
+  process.exitCode = await main(positionals, options);
 } catch (error) {
   if (error instanceof ProgramFailed) console.error(`lab-vm: ${error.message}`);
   else if (error instanceof Fault) {

@@ -12,8 +12,16 @@ export const Plan = v.variant("mode", [
     mode: v.literal("suites"),
     /** Test files, in the order in which they are begun. */
     files: v.array(v.string()),
+    /** Those that measure, after all others and one by one. */
+    filesAlone: v.array(v.string()),
     /** How many of them run at the same time. */
     processesMax: v.number(),
+  }),
+  v.strictObject({
+    mode: v.literal("bench"),
+    /** Cases of test/bench, one after the other. */
+    cases: v.array(v.string()),
+    isQuick: v.boolean(),
   }),
   v.strictObject({ mode: v.literal("shell") }),
 ]);
@@ -39,6 +47,9 @@ export const GuestEvent = v.variant("event", [
   v.strictObject({ event: v.literal("done") }),
 ]);
 export type GuestEvent = v.InferOutput<typeof GuestEvent>;
+
+/** Where the guest leaves the reports of the bench, in its folder of results. */
+export const benchFolder = "perf";
 
 /** The report's name for a test file, as scripts/test spells it. */
 export const reportName = (file: string): string =>

@@ -11,12 +11,17 @@ const stage: readonly string[] = [
   "test/vm/netem.vm.test.ts",
   "test/vm/kernel-facts.vm.test.ts",
   "test/backend/two-nodes.netns.test.ts",
+  "test/vm/flood.vm.test.ts",
 ];
+
+/** What it measures would be of the other file too that runs beside it. */
+export const measures = (file: string): boolean => file.startsWith("test/vm/flood");
 
 /** Groups by the beginning of their files' paths. */
 const groups: Readonly<Record<string, RegExp>> = {
   backend: /^test\/backend\//,
   facts: /^test\/vm\/kernel-facts/,
+  flood: /^test\/vm\/flood/,
   netem: /^test\/vm\/netem/,
   host: /^test\/(?:host|kernel)\//,
   lab: /^test\/lab\//,
