@@ -4,6 +4,7 @@ import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { output, ProgramFailed, run } from "../../scripts/run.ts";
 import { Fault } from "../../src/base/fault.ts";
+import { parseRelease, type Release } from "./archive.ts";
 import { parseEvent, showConsole } from "./hearing.ts";
 import { baseOf, writeImage } from "./image.ts";
 import { bringPackages } from "./packages.ts";
@@ -14,23 +15,30 @@ import { Tally } from "./tally.ts";
 
 const root = resolve(import.meta.dir, "../..");
 const out = join(root, "artifacts/vm");
-const home = join(root, ".tools/vm");
 const processesMax = 2;
+
+type Options = {
+  readonly release: Release;
+  readonly isRenewing: boolean;
+  /** Of the bench alone. */
+  readonly isQuick: boolean;
+};
 
 const fileMaxS = 240;
 const caseMaxS = 1_500;
 const deadlineMsOf = (count: number, eachMaxS: number): number => 1_000 * (180 + eachMaxS * count);
 
 /** The image is made anew each time and removed at the end: it is large, and quickly made. */
-async function furnish(plan: Plan, isRenewing: boolean): Promise<Guest> {
-  const packages = await bringPackages(home, isRenewing);
+async function furnish(plan: Plan, { release, isRenewing }: Options): Promise<Guest> {
+  const home = join(root, ".tools/vm", `debian-${release}`);
+  const packages = await bringPackages(release, home, isRenewing);
   const base = await baseOf(home, packages);
   for (const left of ["results", "results.tar", "summary.json", "console.txt"])
     rmSync(join(out, left), { recursive: true, force: true });
   mkdirSync(join(out, "results"), { recursive: true });
   const image = join(out, "image.cpio");
   writeImage(image, base, plan);
-  console.log(`  booting ${packages.kernelRelease}, emulated ...`);
+  console.log(`  booting Debian ${release} with ${packages.kernelRelease}, emulated ...`);
   return {
     kernel: base.kernel,
     image,
@@ -66,39 +74,42 @@ async function follow(
   return tally.summary.failed === 0;
 }
 
-async function runBench(
-  cases: readonly string[],
-  { isQuick, isRenewing }: Options,
-): Promise<number> {
-  const guest = await furnish({ mode: "bench", cases: [...cases], isQuick }, isRenewing);
+async function openShell(options: Options): Promise<number> {
+  const guest = await furnish({ mode: "shell" }, options);
+  await bootOnTerminal(guest);
+  await unpackResults(guest);
+  return 0;
+}
+
+async function runCases(cases: readonly string[], options: Options): Promise<number> {
+  const { isQuick } = options;
+  const guest = await furnish({ mode: "bench", cases: [...cases], isQuick }, options);
   return (await follow(cases, guest, deadlineMsOf(cases.length, caseMaxS))) ? 0 : 1;
 }
 
-type Options = { readonly isQuick: boolean; readonly isRenewing: boolean };
-
-async function main(words: readonly string[], options: Options): Promise<number> {
-  const { isRenewing } = options;
-  await output([join(root, "scripts/build")], root);
-  if (words[0] === "shell") {
-    const guest = await furnish({ mode: "shell" }, isRenewing);
-    await bootOnTerminal(guest);
-    await unpackResults(guest);
-    return 0;
-  }
-  if (words[0] === "bench") return runBench(words.slice(1), options);
+async function runSuites(words: readonly string[], options: Options): Promise<number> {
   const { files, strays } = filesOf(words);
   if (strays.length > 0) {
     console.error(`lab-vm: no test file for: ${strays.join(" ")}`);
     console.error(`ask for shell, a part of a file's path, or: ${groupNames.join(" ")}`);
     return 64;
   }
-  const plan: Plan = {
-    ...{ mode: "suites", processesMax },
-    files: files.filter((file) => !measures(file)),
-    filesAlone: files.filter(measures),
-  };
-  const guest = await furnish(plan, isRenewing);
+  const guest = await furnish(
+    {
+      ...{ mode: "suites", processesMax },
+      files: files.filter((file) => !measures(file)),
+      filesAlone: files.filter(measures),
+    },
+    options,
+  );
   return (await follow(files, guest, deadlineMsOf(files.length, fileMaxS))) ? 0 : 1;
+}
+
+async function main(words: readonly string[], options: Options): Promise<number> {
+  await output([join(root, "scripts/build")], root);
+  if (words[0] === "shell") return openShell(options);
+  if (words[0] === "bench") return runCases(words.slice(1), options);
+  return runSuites(words, options);
 }
 
 try {
@@ -107,10 +118,12 @@ try {
     allowPositionals: true,
     options: {
       renew: { type: "boolean", default: false },
+      debian: { type: "string", default: "12" },
       quick: { type: "boolean", default: false },
     },
   });
-  const options: Options = { isRenewing: values.renew, isQuick: values.quick };
+  const { debian, renew: isRenewing, quick: isQuick } = values;
+  const options = { release: parseRelease(debian), isRenewing, isQuick };
   process.exitCode = await main(positionals, options);
 } catch (error) {
   if (error instanceof ProgramFailed) console.error(`lab-vm: ${error.message}`);
