@@ -127,7 +127,11 @@ async function main(argv: readonly string[]): Promise<number> {
   };
   if (options.json) console.log(JSON.stringify(mine, null, 1));
   if (other !== null) console.log(renderComparison(other, mine));
-  if (options["write-docs"]) await writePage(all);
+  if (options["write-docs"])
+    await writePage(
+      all,
+      catalogue.map(({ name }) => name),
+    );
   progress(`${Math.round((performance.now() - startedMs) / 1_000)} s; see artifacts/perf/`);
   for (const name of failed) progress(`FAILED: ${name}`);
   return failed.length === 0 ? 0 : 1;
