@@ -13,7 +13,7 @@ test("every group has files, and the stage is a part of all", () => {
 
 test("every file of the stage is there", () => {
   expect(filesOf([]).files).toEqual(filesOf(["stage"]).files);
-  expect(filesOf(["stage"]).files.length).toBe(6);
+  expect(filesOf(["stage"]).files.length).toBe(7);
 });
 
 test("unit tests are not for the guest", () => {
