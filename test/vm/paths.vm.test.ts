@@ -8,6 +8,7 @@ import { onMesh } from "../e2e/mesh.ts";
 import { exchangeTcp, openTcpEcho } from "../lab/traffic.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import type { NodeHost } from "../e2e/node-host.ts";
+import { heartbeatS } from "../../src/wire/map.ts";
 import { requireGuest } from "./guest-only.ts";
 
 requireGuest(import.meta.path);
@@ -63,10 +64,17 @@ test("a path that swallows datagrams of more than 1 400 bytes carries packets of
 /** Lets nothing in but answers, and forgets what it waits for after 2 s. */
 async function makeForgetful({ host }: NodeHost): Promise<void> {
   await host.nft(firewall);
-  const names = ["udp_timeout", "udp_timeout_stream", "tcp_timeout_established"];
+  const names = [
+    "udp_timeout",
+    "udp_timeout_stream",
+    "tcp_timeout_established",
+    "tcp_timeout_time_wait",
+  ];
   await host.sysctl(
     Object.fromEntries(names.map((name) => [`net.netfilter.nf_conntrack_${name}`, "2"])),
   );
+  // Of flows that began before it waits for longer.
+  await host.output(["/usr/sbin/conntrack", "-F"]);
 }
 
 const firewall = `table inet firewall {
@@ -102,5 +110,6 @@ test("a change reaches a node whose firewall has forgotten the stream that it co
   const token = await mesh.control.token({ owner: "sam" });
   await untilForgotten(alice, "tcp");
   await carol.up(token);
-  await mesh.untilReached(alice, carol);
+  // By the time at which a stream that tells nothing is given up.
+  await mesh.untilReached(alice, carol, 4, 2 * 1_000 * heartbeatS);
 });

@@ -16,6 +16,12 @@ test("every file of the stage is there", () => {
   expect(filesOf(["stage"]).files.length).toBe(7);
 });
 
+test("what only the guest can run is in the stage", () => {
+  const { files } = filesOf(["stage"]);
+  const all = filesOf(["all"]).files.filter((file) => file.endsWith(".vm.test.ts"));
+  expect(all.filter((file) => !files.includes(file))).toEqual([]);
+});
+
 test("unit tests are not for the guest", () => {
   expect(
     filesOf(["all"]).files.filter((file) => !/\.(?:netns|e2e|vm)\.test\.ts$/.test(file)),

@@ -4,12 +4,15 @@ import { Glob } from "bun";
 
 const root = resolve(import.meta.dir, "../..");
 
-/** What scripts/test asks for. The longest is begun first, so that the other processor fills up beside it. */
+/**
+ * What scripts/test asks for. The longest is begun first, so that the other processor fills up beside it; before
+ * it the one that for the most part waits for what the product gives up after a minute.
+ */
 const stage: readonly string[] = [
+  "test/vm/paths.vm.test.ts",
   "test/e2e/mesh.e2e.test.ts",
   "test/backend/backend.netns.test.ts",
   "test/vm/netem.vm.test.ts",
-  "test/vm/paths.vm.test.ts",
   "test/vm/kernel-facts.vm.test.ts",
   "test/backend/two-nodes.netns.test.ts",
   "test/vm/flood.vm.test.ts",
