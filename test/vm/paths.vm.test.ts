@@ -81,7 +81,8 @@ const firewall = `table inet firewall {
   chain arriving {
     type filter hook input priority 10; policy drop
     iifname { "lo", "rustynet0" } accept
-    meta l4proto ipv6-icmp accept
+    # ICMPv6 by its number: the guest has no /etc/protocols.
+    meta l4proto 58 accept
     ct state established,related accept
   }
 }

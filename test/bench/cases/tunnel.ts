@@ -56,7 +56,7 @@ async function measureAt(
   ways: Readonly<Record<"product" | "bare", Way>>,
   size: number,
 ): Promise<void> {
-  const length = bench.isQuick ? { rounds: 2, seconds: 1 } : { rounds: 6, seconds: 2 };
+  const length = bench.isQuick ? { rounds: 2, seconds: 1 } : { rounds: 5, seconds: 1 };
   for (const load of loads) await measureSideBySide(bench, load, ways, { ...length, size });
   // What leaves the servers waits: half of each round trip would do the same.
   const servers = [ways.product.server, ways.bare.server];
