@@ -7,9 +7,11 @@ import { Bench, type Case } from "../test/bench/bench.ts";
 import { catalogue } from "../test/bench/catalogue.ts";
 import { readBuild, readMachine } from "../test/bench/facts.ts";
 import { combine, forget, keep, read, writePage } from "../test/bench/files.ts";
+import { measureInGuest } from "../test/bench/guest.ts";
 import type { Build, CaseReport } from "../test/bench/report.ts";
 import { renderCase, renderComparison } from "../test/bench/text.ts";
 import { ground, requireBinary } from "../test/e2e/ground.ts";
+import { isGuest } from "../test/vm/guest-only.ts";
 
 const flag = { type: "boolean", default: false } as const;
 
@@ -19,6 +21,7 @@ function readOptions(argv: readonly string[]) {
       args: [...argv],
       allowPositionals: true,
       options: {
+        guest: flag,
         quick: flag,
         list: flag,
         json: flag,
@@ -33,13 +36,26 @@ function readOptions(argv: readonly string[]) {
   }
 }
 
-function choose(names: readonly string[]): readonly Case[] {
+/** Of the cases for this ground: the guest's, or those for any machine. */
+function choose(names: readonly string[], isForGuest: boolean): readonly Case[] {
   const unknown = names.filter((name) => !catalogue.some((one) => one.name === name));
   if (unknown.length > 0)
     throw new Fault("usage", `there is no case ${unknown.join(", ")}`, {
       remedy: "scripts/bench --list",
     });
-  return names.length === 0 ? catalogue : catalogue.filter(({ name }) => names.includes(name));
+  const [here, elsewhere] = [true, false].map((isHere) =>
+    catalogue.filter((one) => ((one.isForGuest ?? false) === isForGuest) === isHere),
+  );
+  const misplaced = (elsewhere ?? []).find(({ name }) => names.includes(name));
+  if (misplaced !== undefined)
+    throw new Fault(
+      "usage",
+      `${misplaced.name} is measured ${isForGuest ? "on" : "in the guest of"} another machine`,
+      {
+        remedy: `scripts/bench ${isForGuest ? "" : "--guest "}${misplaced.name}`,
+      },
+    );
+  return (here ?? []).filter(({ name }) => names.length === 0 || names.includes(name));
 }
 
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -60,7 +76,7 @@ async function measure(one: Case, isQuick: boolean, build: Build): Promise<CaseR
     case: name,
     about,
     isQuick,
-    ground: `${ground.backend} tunnels in network namespaces`,
+    ground: `${ground.backend} tunnels in network namespaces${isGuest() ? " of an emulated machine" : ""}`,
     machine: readMachine(),
     build,
     startedAt,
@@ -95,14 +111,14 @@ async function main(argv: readonly string[]): Promise<number> {
     for (const { name, about } of catalogue) console.log(`${name.padEnd(12)} ${about}`);
     return 0;
   }
-  const cases = choose(options.names);
+  const cases = choose(options.names, options.guest || isGuest());
   const other = options.compare === undefined ? null : read(options.compare);
   const startedMs = performance.now();
   // To write down what was measured before, nothing needs to be measured again.
   const failed =
     options["write-docs"] && options.names.length === 0
       ? []
-      : await measureAll(cases, options.quick);
+      : await (options.guest ? measureInGuest : measureAll)(cases, options.quick);
   const all = combine(catalogue.map(({ name }) => name));
   assert(all.cases.length > 0 || failed.length > 0, "something was measured");
   const mine = {
@@ -111,7 +127,11 @@ async function main(argv: readonly string[]): Promise<number> {
   };
   if (options.json) console.log(JSON.stringify(mine, null, 1));
   if (other !== null) console.log(renderComparison(other, mine));
-  if (options["write-docs"]) await writePage(all);
+  if (options["write-docs"])
+    await writePage(
+      all,
+      catalogue.map(({ name }) => name),
+    );
   progress(`${Math.round((performance.now() - startedMs) / 1_000)} s; see artifacts/perf/`);
   for (const name of failed) progress(`FAILED: ${name}`);
   return failed.length === 0 ? 0 : 1;

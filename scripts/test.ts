@@ -13,7 +13,7 @@ import {
   type Tally,
   type TestRun,
 } from "./test-process.ts";
-import { runInVm } from "./vm-stage.ts";
+import { guestNames, runInVm } from "./vm-stage.ts";
 
 type Stage = {
   readonly name: string;
@@ -123,14 +123,15 @@ function programStage(name: string, argv: readonly string[]): Stage {
   };
 }
 
-const vmStage: Stage = {
-  name: "vm",
+const guestStages: readonly Stage[] = guestNames.map((name) => ({
+  name,
   run: async (filters) => {
-    const { reports: added, ...outcome } = await runInVm(filters);
+    const { reports: added, ...outcome } = await runInVm(name, filters);
     reports.push(...added);
     return outcome;
   },
-};
+}));
+const isOfGuest = (name: string): boolean => guestStages.some((stage) => stage.name === name);
 
 const stages: readonly Stage[] = [
   programStage("build", [join(root, "scripts/build")]),
@@ -138,7 +139,7 @@ const stages: readonly Stage[] = [
   testStage("unit"),
   testStage("netns"),
   testStage("e2e"),
-  vmStage,
+  ...guestStages,
 ];
 
 /** Whether the tests that the requirements rest on are among those that have just run and passed. */
@@ -148,17 +149,18 @@ const evidence = programStage("evidence", [
   "--check",
 ]);
 
-/** Emulating a machine takes minutes on two cores, and longer on busy ones: who wants it says so. */
-const withVm = "--vm";
+/** Emulating a machine takes minutes on two cores, and longer on busy ones: who wants it says so, as `--vm`. */
+const optionOf = (name: string): string => `--${name}`;
+const options: readonly string[] = guestStages.map(({ name }) => optionOf(name));
 
 /** Stages by name, then parts of file names. Files are tested against a fresh build, so that is always made. */
 function choose(args: readonly string[]): { chosen: readonly Stage[]; filters: readonly string[] } {
   const names = new Set(stages.map(({ name }) => name));
-  const words = args.filter((arg) => arg !== withVm);
+  const words = args.filter((arg) => !options.includes(arg));
   const filters = words.filter((arg) => !names.has(arg));
   const asked = new Set(words.filter((arg) => names.has(arg)));
   if (asked.size === 0 && filters.length > 0) for (const kind in kinds) asked.add(kind);
-  const isLeftOut = ({ name }: Stage): boolean => name === vmStage.name && !args.includes(withVm);
+  const isLeftOut = ({ name }: Stage): boolean => isOfGuest(name) && !args.includes(optionOf(name));
   if (asked.size === 0) return { chosen: stages.filter((each) => !isLeftOut(each)), filters };
   asked.add("build");
   return { chosen: stages.filter(({ name }) => asked.has(name)), filters };
@@ -173,7 +175,7 @@ function summarise(rows: readonly Row[]): void {
     console.log(`${row.name.padEnd(12)}${seconds(row.elapsedMs).padStart(9)}  ${count(row)}`);
   }
   const { passed, failed } = rows.reduce<Outcome>(add, none);
-  const tested = rows.filter(({ name }) => name in kinds || name === vmStage.name);
+  const tested = rows.filter(({ name }) => name in kinds || isOfGuest(name));
   const ranNothing = tested.length > 0 && tested.every((row) => row.passed + row.failed === 0);
   if (ranNothing) console.log("\nNo tests ran: that is a failure.");
   console.log(`\n${passed} passed, ${failed + (ranNothing ? 1 : 0)} failed`);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { root } from "./checks.ts";
 import { readRun, staleText } from "./gates/test-run.ts";
 import { flawsIn, readIndex, readMapping } from "./gates/trace-files.ts";
-import { idsOf, stateOf, unshown } from "./gates/trace.ts";
+import { idsOf, stateOf, unaskedGuests, unshown } from "./gates/trace.ts";
 import { renderPage } from "./gates/trace-page.ts";
 
 const page = join(root, "docs/traceability.md");
@@ -35,6 +35,8 @@ async function main(isChecking: boolean): Promise<number> {
     if (isChecking) console.log(`The tests that the mapping names were not looked for: ${why}`);
     else problems.push(why);
   }
+  for (const command of run.ok ? unaskedGuests(mapping, run.value) : [])
+    console.log(`The tests that run with ${command} were not looked for: the last run had none.`);
   for (const problem of problems) console.error(problem);
   if (problems.length > 0) return 1;
   if (!isChecking) await Bun.write(page, text);

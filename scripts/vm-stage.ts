@@ -20,9 +20,24 @@ export type VmRun = Tally & {
   readonly reports: readonly string[];
 };
 
-/** `words` are those of scripts/lab-vm: without any, it runs what fits into the time of a test run. */
-export async function runInVm(words: readonly string[]): Promise<VmRun> {
-  const summaryPath = join(root, "artifacts/vm/summary.json");
+/** The guests of scripts/lab-vm: how each is asked for, and where it leaves what came out of it. */
+const guests = {
+  vm: { words: [], folder: "artifacts/vm", results: "artifacts/vm/results" },
+  "vm-systemd": {
+    words: ["systemd"],
+    folder: "artifacts/vm/systemd",
+    results: "artifacts/vm/systemd",
+  },
+} as const satisfies Record<string, object>;
+export type GuestName = keyof typeof guests;
+export const guestNames: readonly GuestName[] = ["vm", "vm-systemd"];
+
+/** `filters` are words of scripts/lab-vm: without any, it runs what fits into the time of a test run. */
+export async function runInVm(guest: GuestName, filters: readonly string[]): Promise<VmRun> {
+  const { folder } = guests[guest];
+  // The second guest runs all that it has, in its order.
+  const words = guest === "vm" ? filters : guests[guest].words;
+  const summaryPath = join(root, folder, "summary.json");
   rmSync(summaryPath, { force: true });
   const child = Bun.spawn([join(root, "scripts/lab-vm"), ...words], {
     stdio: ["ignore", "inherit", "inherit"],
@@ -39,15 +54,15 @@ export async function runInVm(words: readonly string[]): Promise<VmRun> {
     Summary,
     await Bun.file(summaryPath).json(),
   );
-  return { passed, failed, skipped, failures, reports: takeReports() };
+  return { passed, failed, skipped, failures, reports: takeReports(guest) };
 }
 
-function takeReports(): readonly string[] {
-  const results = join(root, "artifacts/vm/results");
+function takeReports(guest: GuestName): readonly string[] {
+  const results = join(root, guests[guest].results);
   return readdirSync(results)
     .filter((name) => name.endsWith(".xml"))
     .map((name) => {
-      const report = `vm-${name.slice(0, -".xml".length)}`;
+      const report = `${guest}-${name.slice(0, -".xml".length)}`;
       copyFileSync(join(results, name), join(root, "artifacts/test", `${report}.xml`));
       return report;
     });

@@ -10,6 +10,8 @@ export type Case = {
   readonly name: string;
   /** One sentence. */
   readonly about: string;
+  /** It needs the kernel's own tunnel and netem, which the virtual lab's guest has: `scripts/bench --guest`. */
+  readonly isForGuest?: true;
   readonly figures: readonly FigureSpec[];
   readonly run: (bench: Bench) => Promise<void>;
 };

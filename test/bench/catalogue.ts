@@ -4,6 +4,7 @@ import { binary } from "./cases/binary.ts";
 import { change } from "./cases/change.ts";
 
 import { core } from "./cases/core.ts";
+import { flood } from "./cases/flood.ts";
 import { fleet } from "./cases/fleet.ts";
 import { idle } from "./cases/idle.ts";
 import { join } from "./cases/join.ts";
@@ -12,6 +13,7 @@ import { reconnect } from "./cases/reconnect.ts";
 import { revoke } from "./cases/revoke.ts";
 import { start } from "./cases/start.ts";
 import { throughput } from "./cases/throughput.ts";
+import { tunnel } from "./cases/tunnel.ts";
 
 export const catalogue: readonly Case[] = [
   binary,
@@ -25,4 +27,6 @@ export const catalogue: readonly Case[] = [
   core,
   log,
   start,
+  tunnel,
+  flood,
 ];

@@ -55,11 +55,22 @@ function hashOf(text: string): string {
   return new Bun.CryptoHasher("sha256").update(words).digest("hex");
 }
 
-/** Replaces the figures of docs/performance.md, in the form that `bun fmt` gives every page. */
-export async function writePage(report: BenchReport): Promise<void> {
+/**
+ * Puts figures into docs/performance.md, in the form that `bun fmt` gives every page. What the page holds of
+ * cases of `names` that the report has not stays. Throws Fault `store_corrupt` when the bench did not write that.
+ */
+export async function writePage(report: BenchReport, names: readonly string[]): Promise<void> {
   const text = readFileSync(page, "utf8");
   const parts = splitPage(text);
-  const figures = `\n\n${renderMarkdown(report)}\n\n`;
+  if (!isAsWritten(text))
+    throw new Fault(
+      "store_corrupt",
+      "docs/performance.md has figures that the bench did not write",
+      {
+        remedy: "git checkout docs/performance.md",
+      },
+    );
+  const figures = `\n\n${mergeSections(parts.figures, report, names)}\n\n`;
   const mark = `<!-- figures: written by scripts/bench --write-docs, sha256 ${hashOf(figures)} -->`;
   writeFileSync(page, `${parts.before}${mark}${figures}${end}${parts.after}`);
   await output([process.execPath, "fmt", page], root);
@@ -69,6 +80,22 @@ export async function writePage(report: BenchReport): Promise<void> {
 export function isAsWritten(text: string): boolean {
   const { figures, hash } = splitPage(text);
   return hash === hashOf(figures);
+}
+
+/** One section for each case, in the order of `names`: as reported now, or else as it was. */
+export function mergeSections(
+  before: string,
+  { cases }: BenchReport,
+  names: readonly string[],
+): string {
+  const sections = new Map(
+    before.split(/^(?=### )/m).flatMap((text): [string, string][] => {
+      const name = /^### (\S+)$/m.exec(text)?.[1];
+      return name === undefined ? [] : [[name, text.trim()]];
+    }),
+  );
+  for (const one of cases) sections.set(one.case, renderMarkdown({ version: 1, cases: [one] }));
+  return names.flatMap((name) => sections.get(name) ?? []).join("\n\n");
 }
 
 function splitPage(text: string) {

@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isAsWritten } from "./files.ts";
+import { isAsWritten, mergeSections } from "./files.ts";
+import { sampleReport } from "./sample-report.ts";
 
 const page = readFileSync(join(import.meta.dir, "../../docs/performance.md"), "utf8");
 
@@ -21,4 +22,13 @@ test("a page without the marks is refused", () => {
   expect(() => isAsWritten(page.replace("<!-- figures:", "<!-- numbers:"))).toThrow(
     "has lost the marks",
   );
+});
+
+test("a case that was not measured again keeps its figures, and one that is no more loses them", () => {
+  const before = "\n\n### gone\n\nold\n\n### beta\n\nold\n\n### alpha\n\nold\n";
+  const report = { version: 1 as const, cases: [{ ...sampleReport(), case: "alpha" }] };
+  const after = mergeSections(before, report, ["alpha", "beta", "gamma"]);
+  expect(after.match(/^### \S+$/gm)).toEqual(["### alpha", "### beta"]);
+  expect(after.match(/^old$/gm)).toEqual(["old"]);
+  expect(after).toContain(sampleReport().about);
 });

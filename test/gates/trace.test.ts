@@ -6,7 +6,15 @@ import { root } from "../../scripts/checks.ts";
 import type { TestCase } from "../../scripts/gates/junit.ts";
 import { flawsIn, readIndex, readMapping } from "../../scripts/gates/trace-files.ts";
 import { renderPage } from "../../scripts/gates/trace-page.ts";
-import { flawsOf, Index, Mapping, matcherOf, stateOf, unshown } from "../../scripts/gates/trace.ts";
+import {
+  flawsOf,
+  Index,
+  Mapping,
+  matcherOf,
+  stateOf,
+  unaskedGuests,
+  unshown,
+} from "../../scripts/gates/trace.ts";
 
 const requirement = (id: string) => ({ id, text: `what ${id} asks for` });
 const index: Index = v.parse(Index, {
@@ -75,6 +83,39 @@ const unproven: readonly (readonly [what: string, cases: readonly TestCase[], fi
 
 test.each(unproven)("a test that %s shows nothing", (_, run, finding) => {
   expect(unshown(mapping, run).join("\n")).toMatch(finding);
+});
+
+const guestFiles = ["test/vm/a.vm.test.ts", "test/vm/systemd/guest/first-boot.ts"];
+const inGuests: Mapping = {
+  ...mapping,
+  evidence: {
+    ...mapping.evidence,
+    emulated: {
+      code: ["src/a.ts"],
+      tests: Object.fromEntries(guestFiles.map((at) => [at, ["it boots"]])),
+    },
+  },
+};
+const booted = guestFiles.map((at): TestCase => ({ ...ran("it boots"), file: at }));
+
+test("tests of a guest that was not asked for are told of, and not missed", () => {
+  expect(unshown(inGuests, cases)).toEqual([]);
+  expect(unaskedGuests(inGuests, cases)).toEqual([
+    "scripts/test --vm",
+    "scripts/test --vm-systemd",
+  ]);
+  expect(unaskedGuests(inGuests, [...cases, ...booted])).toEqual([]);
+  expect(unaskedGuests(mapping, cases)).toEqual([]);
+});
+
+test("of a guest that was there, every test must have run and passed", () => {
+  expect(unshown(inGuests, [...cases, ...booted])).toEqual([]);
+  for (const one of booted) {
+    const others = booted.map((each) => (each === one ? { ...each, name: "it shuts down" } : each));
+    expect(unshown(inGuests, [...cases, ...others]).join("\n")).toContain(
+      `${one.file}: no test "it boots" ran`,
+    );
+  }
 });
 
 test("a star stands for any text, and nothing else for anything but itself", () => {

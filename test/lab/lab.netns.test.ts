@@ -170,6 +170,12 @@ test("a black hole swallows what it names until it is lifted", async () => {
   expect(await alice.ping(bob.ipv4)).toMatchObject({ received: 1 });
   await ofPort.lift();
   await ofPair.lift();
+  const ofLong = await wan.blackhole({ longerThanBytes: 700 });
+  const sized = async (sizeBytes: number): Promise<number> =>
+    (await alice.ping(bob.ipv4, { sizeBytes, timeoutS: 0.1 })).received;
+  // With 28 bytes of headers.
+  expect([await sized(672), await sized(673)]).toEqual([1, 0]);
+  await ofLong.lift();
   expect(await answered(shut.port)).toBe(true);
   expect(await alice.ping(bob.ipv6)).toMatchObject({ received: 1 });
 });

@@ -29,6 +29,8 @@ export type Hole = {
   readonly between?: readonly [Ipv4Address | Ipv6Address, Ipv4Address | Ipv6Address];
   readonly protocol?: "tcp" | "udp";
   readonly port?: number;
+  /** Whole packets, with their IP header. */
+  readonly longerThanBytes?: number;
 };
 
 /** A hole that can be closed again. */
@@ -121,13 +123,14 @@ function numberIn(cidr: Cidr, index: bigint): bigint {
   return number;
 }
 
-function holeRules({ host, between, protocol, port }: Hole): string[] {
+function holeRules({ host, between, protocol, port, longerThanBytes }: Hole): string[] {
   const ends = hostRules(host).flatMap((end) => betweenRules(between).map((pair) => [end, pair]));
   const kind = protocol === undefined ? "meta l4proto { tcp, udp }" : `meta l4proto ${protocol}`;
   const ports = port === undefined ? [""] : [`th dport ${port}`, `th sport ${port}`];
+  const length = longerThanBytes === undefined ? "" : `meta length > ${longerThanBytes}`;
   const hasKind = protocol !== undefined || port !== undefined;
   return ends.flatMap((end) =>
-    ports.map((each) => [...end, hasKind ? kind : "", each].filter(Boolean).join(" ")),
+    ports.map((each) => [...end, hasKind ? kind : "", each, length].filter(Boolean).join(" ")),
   );
 }
 

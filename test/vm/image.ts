@@ -38,6 +38,9 @@ export async function baseOf(home: string, packages: Packages): Promise<Base> {
   const [system, kernel] = [join(partial, "system"), join(partial, "kernel")];
   for (const name of archives) await unpack(join(packages.folder, name), system);
   await unpack(join(packages.folder, kernelArchive), kernel);
+  // From Debian 13 on it is there, where depmod(8) does not look.
+  const libraries = join(kernel, "usr/lib");
+  if (existsSync(libraries)) renameSync(libraries, join(kernel, "lib"));
   await output(["/usr/sbin/depmod", "-b", kernel, kernelRelease], root);
   writeBase(join(partial, "base/base.cpio"), system, kernel);
   renameSync(join(kernel, `boot/vmlinuz-${kernelRelease}`), join(partial, "base/vmlinuz"));

@@ -5,6 +5,7 @@ import { Packets } from "../lab/packets.ts";
 import { parsePcap } from "../lab/pcap.ts";
 import { pace } from "../support/pace.ts";
 import { isInPrivateNamespace } from "../support/private-namespace.ts";
+import { requireGuest } from "./guest-only.ts";
 import {
   closeTrio,
   inner,
@@ -19,6 +20,8 @@ import {
   shown,
   tunnelPort,
 } from "./tunnel-trio.ts";
+
+requireGuest(import.meta.path);
 
 /** Packets that were authentic, and not from an address of whom they came from. */
 const refusedSources = (): number =>

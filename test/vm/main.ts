@@ -4,31 +4,41 @@ import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { output, ProgramFailed, run } from "../../scripts/run.ts";
 import { Fault } from "../../src/base/fault.ts";
+import { parseRelease, type Release } from "./archive.ts";
 import { parseEvent, showConsole } from "./hearing.ts";
 import { baseOf, writeImage } from "./image.ts";
 import { bringPackages } from "./packages.ts";
 import type { Plan } from "./plan.ts";
 import { boot, bootOnTerminal, type Guest } from "./qemu.ts";
-import { filesOf, groupNames } from "./suites.ts";
+import { filesOf, groupNames, measures } from "./suites.ts";
 import { Tally } from "./tally.ts";
 
 const root = resolve(import.meta.dir, "../..");
 const out = join(root, "artifacts/vm");
-const home = join(root, ".tools/vm");
 const processesMax = 2;
 
-const deadlineOf = (files: readonly string[]): number => 1_000 * (180 + 240 * files.length);
+type Options = {
+  readonly release: Release;
+  readonly isRenewing: boolean;
+  /** Of the bench alone. */
+  readonly isQuick: boolean;
+};
+
+const fileMaxS = 240;
+const caseMaxS = 1_500;
+const deadlineMsOf = (count: number, eachMaxS: number): number => 1_000 * (180 + eachMaxS * count);
 
 /** The image is made anew each time and removed at the end: it is large, and quickly made. */
-async function furnish(plan: Plan, isRenewing: boolean): Promise<Guest> {
-  const packages = await bringPackages(home, isRenewing);
+async function furnish(plan: Plan, { release, isRenewing }: Options): Promise<Guest> {
+  const home = join(root, ".tools/vm", `debian-${release}`);
+  const packages = await bringPackages(release, home, isRenewing);
   const base = await baseOf(home, packages);
   for (const left of ["results", "results.tar", "summary.json", "console.txt"])
     rmSync(join(out, left), { recursive: true, force: true });
   mkdirSync(join(out, "results"), { recursive: true });
   const image = join(out, "image.cpio");
   writeImage(image, base, plan);
-  console.log(`  booting ${packages.kernelRelease}, emulated ...`);
+  console.log(`  booting Debian ${release} with ${packages.kernelRelease}, emulated ...`);
   return {
     kernel: base.kernel,
     image,
@@ -44,9 +54,13 @@ async function unpackResults({ results, image }: Guest): Promise<void> {
   rmSync(results, { force: true });
 }
 
-async function runSuites(files: readonly string[], guest: Guest): Promise<boolean> {
-  const tally = new Tally(files);
-  const deadlineMs = deadlineOf(files);
+/** Boots, and follows what the guest tells until all that is named has run, or its time is over. */
+async function follow(
+  names: readonly string[],
+  guest: Guest,
+  deadlineMs: number,
+): Promise<boolean> {
+  const tally = new Tally(names);
   const ending = await boot(guest, deadlineMs, (line) => {
     const event = parseEvent(line);
     if (event !== null) tally.take(event);
@@ -60,31 +74,57 @@ async function runSuites(files: readonly string[], guest: Guest): Promise<boolea
   return tally.summary.failed === 0;
 }
 
-async function main(words: readonly string[], isRenewing: boolean): Promise<number> {
-  await output([join(root, "scripts/build")], root);
-  if (words[0] === "shell") {
-    const guest = await furnish({ mode: "shell" }, isRenewing);
-    await bootOnTerminal(guest);
-    await unpackResults(guest);
-    return 0;
-  }
+async function openShell(options: Options): Promise<number> {
+  const guest = await furnish({ mode: "shell" }, options);
+  await bootOnTerminal(guest);
+  await unpackResults(guest);
+  return 0;
+}
+
+async function runCases(cases: readonly string[], options: Options): Promise<number> {
+  const { isQuick } = options;
+  const guest = await furnish({ mode: "bench", cases: [...cases], isQuick }, options);
+  return (await follow(cases, guest, deadlineMsOf(cases.length, caseMaxS))) ? 0 : 1;
+}
+
+async function runSuites(words: readonly string[], options: Options): Promise<number> {
   const { files, strays } = filesOf(words);
   if (strays.length > 0) {
     console.error(`lab-vm: no test file for: ${strays.join(" ")}`);
     console.error(`ask for shell, a part of a file's path, or: ${groupNames.join(" ")}`);
     return 64;
   }
-  const plan: Plan = { mode: "suites", files: [...files], processesMax };
-  return (await runSuites(files, await furnish(plan, isRenewing))) ? 0 : 1;
+  const guest = await furnish(
+    {
+      ...{ mode: "suites", processesMax },
+      files: files.filter((file) => !measures(file)),
+      filesAlone: files.filter(measures),
+    },
+    options,
+  );
+  return (await follow(files, guest, deadlineMsOf(files.length, fileMaxS))) ? 0 : 1;
+}
+
+async function main(words: readonly string[], options: Options): Promise<number> {
+  await output([join(root, "scripts/build")], root);
+  if (words[0] === "shell") return openShell(options);
+  if (words[0] === "bench") return runCases(words.slice(1), options);
+  return runSuites(words, options);
 }
 
 try {
   const { values, positionals } = parseArgs({
     args: process.argv.slice(2),
     allowPositionals: true,
-    options: { renew: { type: "boolean", default: false } },
+    options: {
+      renew: { type: "boolean", default: false },
+      debian: { type: "string", default: "12" },
+      quick: { type: "boolean", default: false },
+    },
   });
-  process.exitCode = await main(positionals, values.renew);
+  const { debian, renew: isRenewing, quick: isQuick } = values;
+  const options = { release: parseRelease(debian), isRenewing, isQuick };
+  process.exitCode = await main(positionals, options);
 } catch (error) {
   if (error instanceof ProgramFailed) console.error(`lab-vm: ${error.message}`);
   else if (error instanceof Fault) {

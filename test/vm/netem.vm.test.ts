@@ -4,6 +4,9 @@ import type { Host } from "../lab/host.ts";
 import { exchangeTcp, openTcpEcho } from "../lab/traffic.ts";
 import { type Mesh, onMesh } from "../e2e/mesh.ts";
 import type { NodeHost } from "../e2e/node-host.ts";
+import { requireGuest } from "./guest-only.ts";
+
+requireGuest(import.meta.path);
 
 /*
  *   control ──┬── alice
@@ -55,6 +58,7 @@ async function expectCarried(from: NodeHost, to: NodeHost): Promise<void> {
 const disturbances: readonly (readonly [what: string, words: string, answersMin: number])[] = [
   ["1 % of the packets lost", "loss 1%", 40],
   ["5 % of the packets lost", "loss 5%", 30],
+  ["a round trip of 20 ms", "delay 10ms", 50],
   ["a round trip of 200 ms", "delay 100ms", 50],
   ["a quarter of the packets out of order", "delay 20ms reorder 25% 50%", 50],
   ["a fifth of the packets doubled", "duplicate 20%", 50],

@@ -5,8 +5,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import { Fault } from "../../src/base/fault.ts";
-import { run } from "../../scripts/run.ts";
+import { Archive, type Release, unavailable } from "./archive.ts";
 
 /** The programs that the suites and the product use, and a shell for people. */
 const wanted = [
@@ -27,8 +26,12 @@ const Choice = v.strictObject({
 /** Names of files in `folder`. */
 export type Packages = v.InferOutput<typeof Choice> & { readonly folder: string };
 
-/** Returns the packages once all of them are in `home`. `isRenewing` asks apt for newer ones. */
-export async function bringPackages(home: string, isRenewing: boolean): Promise<Packages> {
+/** Returns the packages of a release once all of them are in `home`. `isRenewing` asks apt for newer ones. */
+export async function bringPackages(
+  release: Release,
+  home: string,
+  isRenewing: boolean,
+): Promise<Packages> {
   const folder = join(home, "archives");
   mkdirSync(join(folder, "partial"), { recursive: true });
   const file = Bun.file(join(home, "packages.json"));
@@ -36,11 +39,12 @@ export async function bringPackages(home: string, isRenewing: boolean): Promise<
   if (!isRenewing && kept?.success && isWhole(kept.output, folder)) {
     return { ...kept.output, folder };
   }
-  const chosen = await choose(folder);
+  const archive = await Archive.open(release, home, isRenewing);
+  const chosen = await choose(archive, folder);
   if (!isWhole(chosen, folder)) {
     console.log(`  downloading ${chosen.archives.length + 1} Debian packages ...`);
-    await apt(folder, "--download-only", "-y", ...installed);
-    await apt(folder, "download", kernelPackage(chosen.kernelRelease));
+    await archive.get(folder, "--download-only", "-y", ...installed);
+    await archive.get(folder, "download", kernelPackage(chosen.kernelRelease));
   }
   if (!isWhole(chosen, folder)) throw unavailable("apt-get brought other packages than it named");
   await Bun.write(file, `${JSON.stringify(chosen, null, 2)}\n`);
@@ -58,17 +62,17 @@ function isWhole(
   return [...archives, kernelArchive].every((name) => existsSync(join(folder, name)));
 }
 
-async function choose(folder: string): Promise<v.InferOutput<typeof Choice>> {
-  const { stdout } = await run(["apt-cache", "depends", "--important", kernelName]);
-  const kernelRelease = /Depends: linux-image-(\S+-cloud-amd64)/.exec(stdout)?.[1];
+async function choose(archive: Archive, folder: string): Promise<v.InferOutput<typeof Choice>> {
+  const depends = await archive.ask("depends", "--important", kernelName);
+  const kernelRelease = /Depends: linux-image-(\S+-cloud-amd64)/.exec(depends)?.[1];
   if (kernelRelease === undefined) throw unavailable(`apt knows no ${kernelName}`);
   const [kernelArchive] = namesIn(
-    await apt(folder, "--print-uris", "download", kernelPackage(kernelRelease)),
+    await archive.get(folder, "--print-uris", "download", kernelPackage(kernelRelease)),
   );
   // What is in the folder already would not be named, so an empty one is asked about.
   const empty = join(folder, "empty");
   mkdirSync(join(empty, "partial"), { recursive: true });
-  const archives = namesIn(await apt(empty, "--print-uris", "-y", ...installed));
+  const archives = namesIn(await archive.get(empty, "--print-uris", "-y", ...installed));
   if (kernelArchive === undefined) throw unavailable(`apt has no file of ${kernelRelease}`);
   return { wanted, kernelRelease, kernelArchive, archives: [...archives].sort() };
 }
@@ -76,25 +80,3 @@ async function choose(folder: string): Promise<v.InferOutput<typeof Choice>> {
 /** Of `'URI' name size hash`, one a line. */
 const namesIn = (text: string): readonly string[] =>
   [...text.matchAll(/^'[^']+' (\S+\.deb) /gm)].map(([, name = ""]) => name);
-
-async function apt(folder: string, ...args: readonly string[]): Promise<string> {
-  const options = [
-    // As if nothing were installed: the guest has nothing but what is resolved here.
-    ...["Dir::State::status=/dev/null", `Dir::Cache::archives=${folder}`, "Debug::NoLocking=1"],
-    ...[
-      "APT::Sandbox::User=root",
-      "APT::Architecture=amd64",
-      "APT::Get::AllowUnauthenticated=false",
-    ],
-  ].flatMap((option) => ["-o", option]);
-  const { exitCode, stdout, stderr } = await run(["apt-get", "-q", ...options, ...args], {
-    cwd: folder,
-  });
-  if (exitCode !== 0) throw unavailable(`apt-get ${args.join(" ")}:\n${stderr.trim()}`);
-  return stdout;
-}
-
-const unavailable = (message: string): Fault =>
-  new Fault("unavailable", message, {
-    remedy: "bring the package lists up to date (sudo apt-get update), or look at sources.list",
-  });

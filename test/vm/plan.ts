@@ -1,6 +1,9 @@
 /** plan is what the guest is told to do, and what it tells of it: the two sides' only contract. */
 import * as v from "valibot";
 
+/** A word of the guest's kernel command line, by which what runs in there knows where it is. */
+export const guestWord = "rustynet.guest";
+
 /** The folder of the guest whose contents come out. */
 export const resultsFolder = "/results";
 
@@ -9,8 +12,16 @@ export const Plan = v.variant("mode", [
     mode: v.literal("suites"),
     /** Test files, in the order in which they are begun. */
     files: v.array(v.string()),
+    /** Those that measure, after all others and one by one. */
+    filesAlone: v.array(v.string()),
     /** How many of them run at the same time. */
     processesMax: v.number(),
+  }),
+  v.strictObject({
+    mode: v.literal("bench"),
+    /** Cases of test/bench, one after the other. */
+    cases: v.array(v.string()),
+    isQuick: v.boolean(),
   }),
   v.strictObject({ mode: v.literal("shell") }),
 ]);
@@ -36,6 +47,9 @@ export const GuestEvent = v.variant("event", [
   v.strictObject({ event: v.literal("done") }),
 ]);
 export type GuestEvent = v.InferOutput<typeof GuestEvent>;
+
+/** Where the guest leaves the reports of the bench, in its folder of results. */
+export const benchFolder = "perf";
 
 /** The report's name for a test file, as scripts/test spells it. */
 export const reportName = (file: string): string =>

@@ -3,6 +3,7 @@
  * console goes to a file, what the guest says to a callback, and its results to an archive.
  */
 import { Fault } from "../../src/base/fault.ts";
+import { guestWord } from "./plan.ts";
 
 export type Guest = {
   readonly kernel: string;
@@ -37,10 +38,9 @@ function diskArgv(disks: readonly string[]): readonly string[] {
 }
 
 // A guest whose kernel has failed reboots, which here means that it ends.
-const kernelWords = "console=ttyS0 quiet panic=-1 oops=panic";
+const kernelWords = `console=ttyS0 quiet panic=-1 oops=panic ${guestWord}`;
 // One that comes back would do so without end: it stays, and its time runs out.
-const kernelWordsOfDisk =
-  "console=ttyS0 quiet panic=0 root=/dev/vda rw fsck.mode=skip net.ifnames=0";
+const kernelWordsOfDisk = `console=ttyS0 quiet panic=0 root=/dev/vda rw fsck.mode=skip net.ifnames=0 ${guestWord}`;
 
 /** How the guest ended. */
 export type Ending = "by itself" | "late";

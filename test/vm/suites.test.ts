@@ -13,7 +13,13 @@ test("every group has files, and the stage is a part of all", () => {
 
 test("every file of the stage is there", () => {
   expect(filesOf([]).files).toEqual(filesOf(["stage"]).files);
-  expect(filesOf(["stage"]).files.length).toBe(5);
+  expect(filesOf(["stage"]).files.length).toBe(7);
+});
+
+test("what only the guest can run is in the stage", () => {
+  const { files } = filesOf(["stage"]);
+  const all = filesOf(["all"]).files.filter((file) => file.endsWith(".vm.test.ts"));
+  expect(all.filter((file) => !files.includes(file))).toEqual([]);
 });
 
 test("unit tests are not for the guest", () => {

@@ -4,20 +4,29 @@ import { Glob } from "bun";
 
 const root = resolve(import.meta.dir, "../..");
 
-/** What scripts/test asks for. The longest is begun first, so that the other processor fills up beside it. */
+/**
+ * What scripts/test asks for. The longest is begun first, so that the other processor fills up beside it; before
+ * it the one that for the most part waits for what the product gives up after a minute.
+ */
 const stage: readonly string[] = [
+  "test/vm/paths.vm.test.ts",
   "test/e2e/mesh.e2e.test.ts",
   "test/backend/backend.netns.test.ts",
   "test/vm/netem.vm.test.ts",
   "test/vm/kernel-facts.vm.test.ts",
   "test/backend/two-nodes.netns.test.ts",
+  "test/vm/flood.vm.test.ts",
 ];
+
+/** What it measures would be of the other file too that runs beside it. */
+export const measures = (file: string): boolean => file.startsWith("test/vm/flood");
 
 /** Groups by the beginning of their files' paths. */
 const groups: Readonly<Record<string, RegExp>> = {
   backend: /^test\/backend\//,
   facts: /^test\/vm\/kernel-facts/,
-  netem: /^test\/vm\/netem/,
+  flood: /^test\/vm\/flood/,
+  netem: /^test\/vm\/(?:netem|paths)/,
   host: /^test\/(?:host|kernel)\//,
   lab: /^test\/lab\//,
   e2e: /^test\/e2e\//,

@@ -148,10 +148,12 @@ class SimulatedNode {
 const nodes: SimulatedNode[] = [];
 let tls: PinnedTls | null = null;
 const waitMaxMs = 300_000;
-/** As many at a time: a server at its limit shows its rate, not how it queues. */
-const atOnce = 16;
 
-async function inTurns<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
+async function inTurns<T>(
+  items: readonly T[],
+  atOnce: number,
+  act: (item: T) => Promise<void>,
+): Promise<void> {
   const waiting = [...items];
   const work = async (): Promise<void> => {
     for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await act(item);
@@ -171,7 +173,7 @@ async function obey(order: Order): Promise<Answer> {
         { length: order.count },
         (_, i) => new SimulatedNode(`${order.prefix}-${i}`, token),
       );
-      await inTurns(fresh, async (node) => {
+      await inTurns(fresh, order.atOnce, async (node) => {
         await node.enroll(own);
         if (order.advertises) await node.advertise(own);
       });

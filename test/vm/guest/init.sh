@@ -27,7 +27,7 @@ uname -a
 cd /rustynet || exit 1
 case " $(cat /proc/cmdline) " in
 *" rustynet.mode=shell "*) bun test/vm/guest/open-shell.ts ;;
-*) bun test/vm/guest/run-suites.ts ;;
+*) bun test/vm/guest/run-plan.ts ;;
 esac
 tar -C /results -cf /dev/virtio-ports/results .
 echo o >/proc/sysrq-trigger

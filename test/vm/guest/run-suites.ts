@@ -1,19 +1,16 @@
 /** run-suites runs the test files of the plan in the guest, and tells of each as it ends. */
 import { copyFileSync, existsSync, mkdirSync } from "node:fs";
-import { release, uptime } from "node:os";
 import { join, resolve } from "node:path";
-import * as v from "valibot";
 import { runTests } from "../../../scripts/test-process.ts";
 import { pace } from "../../support/pace.ts";
-import { type GuestEvent, Plan, reportName, resultsFolder } from "../plan.ts";
-import { openEvents } from "./events.ts";
+import { type GuestEvent, type Plan, reportName, resultsFolder } from "../plan.ts";
 
 const root = resolve(import.meta.dir, "../../..");
 const testMaxMs = 30_000 * pace;
 
-const tell: (event: GuestEvent) => void = openEvents();
+type Tell = (event: GuestEvent) => void;
 
-async function runFile(file: string): Promise<void> {
+async function runFile(file: string, tell: Tell): Promise<void> {
   tell({ event: "begun", file });
   const name = reportName(file);
   const { output, ...result } = await runTests([file], name, testMaxMs);
@@ -29,13 +26,16 @@ async function runFile(file: string): Promise<void> {
   });
 }
 
-const plan = v.parse(Plan, await Bun.file(join(root, "plan.json")).json());
-if (plan.mode !== "suites") throw new Error(`the plan is for ${plan.mode}`);
-tell({ event: "ready", kernel: release(), uptimeS: uptime() });
-mkdirSync(join(root, "artifacts/test"), { recursive: true });
-const waiting = [...plan.files];
-const work = async (): Promise<void> => {
-  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await runFile(file);
-};
-await Promise.all(Array.from({ length: plan.processesMax }, work));
-tell({ event: "done" });
+export async function runSuites(
+  { files, filesAlone, processesMax }: Extract<Plan, { mode: "suites" }>,
+  tell: Tell,
+): Promise<void> {
+  mkdirSync(join(root, "artifacts/test"), { recursive: true });
+  const waiting = [...files];
+  const work = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift())
+      await runFile(file, tell);
+  };
+  await Promise.all(Array.from({ length: processesMax }, work));
+  for (const file of filesAlone) await runFile(file, tell);
+}

@@ -1,8 +1,10 @@
 /** main is `scripts/lab-vm systemd`: it boots Debian with systemd, and follows the install guide in there. */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { output, ProgramFailed, run } from "../../../scripts/run.ts";
 import { Fault } from "../../../src/base/fault.ts";
+import { parseRelease, type Release } from "../archive.ts";
 import { parseEvent, showConsole } from "../hearing.ts";
 import { boot } from "../qemu.ts";
 import { Tally } from "../tally.ts";
@@ -11,13 +13,16 @@ import { rootDiskOf } from "./root-disk.ts";
 import { writeVisitDisk } from "./visit-disk.ts";
 
 const root = resolve(import.meta.dir, "../../..");
-const home = join(root, ".tools/vm");
 const out = join(root, "artifacts/vm/systemd");
 const deadlineMs = 15 * 60_000;
 
-async function main(isRenewing: boolean): Promise<number> {
+async function main(release: Release, isRenewing: boolean): Promise<number> {
   await output([join(root, "scripts/build")], root);
-  const { disk, kernel, firstFiles } = await rootDiskOf(home, isRenewing);
+  const { disk, kernel, firstFiles } = await rootDiskOf(
+    release,
+    join(root, ".tools/vm", `debian-${release}`),
+    isRenewing,
+  );
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   const visit = join(out, "visit.ext4");
@@ -25,7 +30,7 @@ async function main(isRenewing: boolean): Promise<number> {
   const console_ = join(out, "console.txt");
   const results = join(out, "results.tar");
   const tally = new Tally(boots);
-  console.log("  booting Debian with systemd, emulated ...");
+  console.log(`  booting Debian ${release} with systemd, emulated ...`);
   const guest = { kernel, image: firstFiles, console: console_, results, disks: [disk, visit] };
   const ending = await boot(guest, deadlineMs, (line) => {
     const event = parseEvent(line);
@@ -43,7 +48,14 @@ async function main(isRenewing: boolean): Promise<number> {
 }
 
 try {
-  process.exitCode = await main(process.argv.includes("--renew"));
+  const { values } = parseArgs({
+    args: process.argv.slice(2),
+    options: {
+      renew: { type: "boolean", default: false },
+      debian: { type: "string", default: "12" },
+    },
+  });
+  process.exitCode = await main(parseRelease(values.debian), values.renew);
 } catch (error) {
   if (error instanceof ProgramFailed) console.error(`lab-vm: ${error.message}`);
   else if (error instanceof Fault) {

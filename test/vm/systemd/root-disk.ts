@@ -5,14 +5,13 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { type Release, releases } from "../archive.ts";
 import { output, run } from "../../../scripts/run.ts";
 import { Fault } from "../../../src/base/fault.ts";
 
 const root = resolve(import.meta.dir, "../../..");
 const guest = join(import.meta.dir, "guest");
 
-/** Debian's stable release when this was written, and its users' minimum. */
-const release = "bookworm";
 const packages = [
   ...["systemd", "systemd-sysv", "udev", "kmod", "linux-image-cloud-amd64", "initramfs-tools"],
   // Those that tests judge by, for the product needs none of them.
@@ -32,11 +31,16 @@ export type RootDisk = {
   readonly packages: string;
 };
 
-export async function rootDiskOf(home: string, isRenewing: boolean): Promise<RootDisk> {
+/** `home`: of this release alone, for what was made before is removed when it is made anew. */
+export async function rootDiskOf(
+  release: Release,
+  home: string,
+  isRenewing: boolean,
+): Promise<RootDisk> {
   const own = units.map((name) => readFileSync(join(guest, name), "utf8"));
-  const kind = createHash("sha256").update([release, ...packages, ...own, hooks.join()].join("\n"));
+  const kind = createHash("sha256").update([...packages, ...own, hooks.join()].join("\n"));
   const folder = join(home, `systemd-${kind.digest("hex").slice(0, 16)}`);
-  if (isRenewing || !existsSync(folder)) await make(home, folder);
+  if (isRenewing || !existsSync(folder)) await make(release, home, folder);
   const at = (name: string): string => join(folder, name);
   return {
     ...{ disk: at("root.ext4"), kernel: at("vmlinuz"), firstFiles: at("initrd.img") },
@@ -56,7 +60,7 @@ const hooks = [
   'chroot "$1" systemctl set-default visit.target',
 ];
 
-async function make(home: string, folder: string): Promise<void> {
+async function make(release: Release, home: string, folder: string): Promise<void> {
   if (process.getuid?.() !== 0) {
     throw new Fault("permission_denied", "only root can build the system with its users", {
       remedy: "sudo scripts/lab-vm systemd",
@@ -66,8 +70,8 @@ async function make(home: string, folder: string): Promise<void> {
   rmSync(partial, { recursive: true, force: true });
   mkdirSync(partial, { recursive: true });
   const system = join(partial, "system");
-  console.log(`  making a Debian ${release} with systemd, once ...`);
-  await debootstrap(system);
+  console.log(`  making Debian ${release} with systemd, once ...`);
+  await debootstrap(releases[release], system);
   const at = (name: string): string => join(partial, name);
   await output(
     ["mke2fs", "-q", "-t", "ext4", "-L", "root", "-d", system, at("root.ext4"), `${sizeMib}M`],
@@ -87,14 +91,14 @@ async function make(home: string, folder: string): Promise<void> {
   renameSync(partial, folder);
 }
 
-async function debootstrap(system: string): Promise<void> {
+async function debootstrap(codename: string, system: string): Promise<void> {
   const argv = [
     // What it mounts while it works is seen by nobody else.
     ...["unshare", "--mount", "mmdebstrap", "--mode=root", "--format=directory"],
     ...["--variant=minbase", "--architectures=amd64", `--include=${packages.join(",")}`],
     ...['--aptopt=APT::Install-Recommends "false"', ...leftOut],
     ...hooks.map((hook) => `--customize-hook=${hook}`),
-    ...[release, system, ...sourcesOfHost()],
+    ...[codename, system, ...sourcesOfHost(codename)],
   ];
   const { exitCode, stderr } = await run(argv, { cwd: root });
   if (exitCode === 0) return;
@@ -104,7 +108,7 @@ async function debootstrap(system: string): Promise<void> {
 }
 
 /** The archive that this machine uses itself, if it is the same release. */
-function sourcesOfHost(): readonly string[] {
+function sourcesOfHost(codename: string): readonly string[] {
   const path = "/etc/apt/sources.list.d/debian.sources";
-  return existsSync(path) && readFileSync(path, "utf8").includes(release) ? [path] : [];
+  return existsSync(path) && readFileSync(path, "utf8").includes(codename) ? [path] : [];
 }

@@ -6,6 +6,7 @@ import { beforeAll, expect, test } from "bun:test";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { waitFor } from "../../../lab/wait-for.ts";
+import { requireGuest } from "../../guest-only.ts";
 import { builds, nextVersion, visitFolder, visitResults } from "../places.ts";
 import {
   attempt,
@@ -18,6 +19,8 @@ import {
   statusOf,
   untilMeshed,
 } from "./this-host.ts";
+
+requireGuest(import.meta.path);
 
 const units = ["rustynet.service", "rustynet-control.service"] as const;
 let peerAddress = "";
