@@ -2,7 +2,6 @@
 import type { Case } from "./bench.ts";
 import { binary } from "./cases/binary.ts";
 import { change } from "./cases/change.ts";
-
 import { core } from "./cases/core.ts";
 import { flood } from "./cases/flood.ts";
 import { fleet } from "./cases/fleet.ts";

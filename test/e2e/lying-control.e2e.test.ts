@@ -78,6 +78,8 @@ async function identities(mesh: LyingMesh): Promise<Keys> {
 test("no lie about the network changes anything on the host", async (mesh) => {
   const { alice, bob } = mesh.nodes;
   await mesh.untilMeshed(alice, bob);
+  // Who lets the other begin keeps the path open itself only a little later.
+  await waitFor("the paths to settle", async () => !(await alice.network()).includes(" off"));
   const keys = await identities(mesh);
   await mesh.control.service.stop();
   const hostile = await HostileControl.open(mesh);
