@@ -78,8 +78,6 @@ async function identities(mesh: LyingMesh): Promise<Keys> {
 test("no lie about the network changes anything on the host", async (mesh) => {
   const { alice, bob } = mesh.nodes;
   await mesh.untilMeshed(alice, bob);
-  // Who lets the other begin keeps the path open itself only a little later.
-  await waitFor("the paths to settle", async () => !(await alice.network()).includes(" off"));
   const keys = await identities(mesh);
   await mesh.control.service.stop();
   const hostile = await HostileControl.open(mesh);
@@ -90,6 +88,8 @@ test("no lie about the network changes anything on the host", async (mesh) => {
     const honest = nothingNew(victim, terms);
     await hostile.say(victim, signMap(honest, hostile.loot.control));
     await alice.untilConnected();
+    // Who lets the other begin keeps the path open itself only a little later.
+    await waitFor("the paths to settle", async () => !(await alice.network()).includes(" off"));
     const [before, { trust }] = [await alice.network(), await alice.status()];
     await hostile.say(victim, say({ ...told, victim, honest, loot: hostile.loot }));
     const status = await alice.until(
