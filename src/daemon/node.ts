@@ -227,9 +227,8 @@ export class Node {
     return this.#untilNext((goal) => this.reconciler.reconcile(goal));
   }
 
-  /** Nothing but what is believed has changed, unless somebody has just said otherwise. */
+  /** Nothing but what is believed has changed, as far as anybody has said. */
   #follow(): Promise<void> {
-    if (this.#isLookDue) return this.#reconcile();
     return this.#untilNext((goal) => this.reconciler.follow(goal));
   }
 

@@ -121,17 +121,19 @@ export class Reconciler {
 
   /** False where that is not enough, or failed: a look at the whole host makes up for either. */
   async #buildPart(from: Followed, view: View, leaseMs: number): Promise<boolean> {
-    const planned = this.#planner.planPart(from, view, leaseMs);
-    if (planned === null) return false;
     try {
+      const planned = this.#planner.planPart(from, view, leaseMs);
+      if (planned === null) return false;
       await this.#perform(planned.steps, view.membership.root);
+      this.#followed = planned.followed;
+      return true;
     } catch (error) {
       const { code, message } = failureOf(error);
       this.#log.info("part_failed", { code, message });
+      // Whatever was left undone is known after a look at the whole, or the node closes.
+      this.#withdrawnFor = null;
       return false;
     }
-    this.#followed = planned.followed;
-    return true;
   }
 
   async #buildWhole(view: View, leaseMs: number): Promise<void> {

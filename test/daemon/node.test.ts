@@ -11,7 +11,7 @@ import { InterfaceName, NodeName } from "../../src/model/names.ts";
 import { writeKeyFile } from "../../src/store/key-file.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { FakeHost } from "../support/fake-host.ts";
-import { Ledger, signerOf, tunnelOf } from "../support/world.ts";
+import { Ledger, nowS, signerOf, tunnelOf } from "../support/world.ts";
 import {
   enrollmentOf,
   HandClock,
@@ -129,6 +129,21 @@ test("a burst of changes of the network is one look", async () => {
   for (let i = 0; i < 1_000; i++) node.onNetworkChange();
   await node.inTurn(async () => {});
   expect(looks).toBeLessThan(3);
+});
+
+test("a map is followed without a look at the host, and a change of the network is not", async () => {
+  const hear = async (generation: number): Promise<number> => {
+    const before = host.looks;
+    give(mapText(ledger, "me", [], { generation, signedAt: nowS }));
+    await waitFor("the map", () => node.belief.view?.generation === generation);
+    await node.inTurn(async () => {});
+    return host.looks - before;
+  };
+  expect(await hear(1)).toBeGreaterThan(0);
+  expect(await hear(2)).toBe(0);
+  node.onNetworkChange();
+  expect(await hear(3)).toBe(1);
+  expect(await hear(4)).toBe(0);
 });
 
 test("a host that cannot be read when it changes ends nothing", async () => {

@@ -8,7 +8,7 @@ import type { Envelope } from "../../src/crypto/envelope.ts";
 import { openView, receiveMap, type View } from "../../src/trust/view.ts";
 import { FakeHost } from "../support/fake-host.ts";
 import { idOf, Ledger, nowS, tunnelOf, unwrap } from "../support/world.ts";
-import { HandClock, mapText } from "./world.ts";
+import { advertisementBy, HandClock, mapText } from "./world.ts";
 
 const config = {
   interface: v.parse(InterfaceName, "rustynet0"),
@@ -300,6 +300,32 @@ test("an expulsion that fails in part, on a host that cannot be read, closes the
     host.isUnreadable = false;
     await reconciler.follow(up(withoutPeer));
     expect([sourcesNow(), leaseNow()], `step ${step}`).toEqual([0, leaseMs]);
+  }
+});
+
+test("a part that fails, on a host that cannot be read, closes the node though nobody was expelled", async () => {
+  const said = { sequence: 2, tunnelKey: tunnelOf("peer-2").publicKey };
+  const ledger = new Ledger().admit("me").admit("peer");
+  const { epoch } = two.membership.state;
+  const text = mapText(ledger, "me", [], {
+    since: { epoch, generation: 0 },
+    entries: [],
+    generation: 2,
+    advertisements: [advertisementBy("peer", ledger, said)],
+  });
+  const rekeyed = unwrap(receiveMap(two, JSON.parse(text) as Envelope, nowS)).view;
+  expect(rekeyed.membership.root).toBe(two.membership.root);
+  for (const step of [0, 2, 4]) {
+    host = new FakeHost(bare, tunnelOf("me").publicKey);
+    reconciler = new Reconciler(host, clock, silentLog, config);
+    await reconciler.reconcile(up(two));
+    host.failAfter(step);
+    host.isUnreadable = true;
+    await reconciler.follow(up(rekeyed));
+    expect(leaseNow(), `step ${step}`).toBe(0);
+    host.isUnreadable = false;
+    await reconciler.reconcile(up(rekeyed));
+    expect([sourcesNow(), leaseNow()], `step ${step}`).toEqual([2, leaseMs]);
   }
 });
 
