@@ -20,6 +20,7 @@ import type { ApproverName } from "../model/names.ts";
 import type { Outcome } from "../wire/control-api.ts";
 import { Dossier, type OpenedDossier, openDossier } from "../wire/dossier.ts";
 import { controlSocketDefault } from "../wire/local-api.ts";
+import type { NetworkCard } from "../wire/network-card.ts";
 import { ApproverHome } from "./approver-home.ts";
 import { openOperatorClient } from "./client.ts";
 import type { Arguments, Context } from "./command.ts";
@@ -33,6 +34,8 @@ export type Desk = {
   /** In words, for what is said before and after. */
   readonly place: string;
   readonly genesis: StateRoot;
+  /** Where the network is; null for a file, which does not say. */
+  readonly card: NetworkCard | null;
   /** Whose signature this desk gives; null when it can only look. */
   readonly signer: ApproverName | null;
   readonly read: () => Promise<{ readonly dossier: Dossier; readonly opened: OpenedDossier }>;
@@ -139,6 +142,7 @@ async function openHomeDesk(
   return {
     place: url,
     genesis,
+    card: network,
     signer: card.name,
     read: async () => {
       const dossier = await channel.call("membershipShow", {});
@@ -158,10 +162,11 @@ async function openHomeDesk(
 /** The control server's host, whose own key may be an approver's. */
 async function openHostDesk(wishes: DeskWishes, context: Context): Promise<Desk> {
   const call = openOperatorClient(wishes.socket ?? controlSocketDefault);
-  const { genesis, approver } = await call("networkShow", {});
+  const { genesis, approver, url, pin, network } = await call("networkShow", {});
   return {
     place: hostPlace,
     genesis,
+    card: { url, pin, network, genesis },
     signer: approver,
     read: async () => {
       const dossier = await call("membershipShow", {});
@@ -209,6 +214,7 @@ async function openFileDesk(
   return {
     place: path,
     genesis,
+    card: home?.readNetwork() ?? null,
     signer: secret === null ? null : (card?.name ?? null),
     read: () => Promise.resolve({ dossier, opened: verify(dossier, genesis, context, home) }),
     sign: async (proposals) =>

@@ -25,7 +25,8 @@ import {
   renderWords,
   unproposed,
 } from "./membership-text.ts";
-import { lifetimeOption, parseLifetimeS, propose, tipOf } from "./propose.ts";
+import { propose } from "./propose.ts";
+import { lifetimeOption, parseLifetimeS, tipOf } from "./proposing.ts";
 import { protect } from "./protect.ts";
 import { quoted } from "./text.ts";
 

@@ -2,52 +2,29 @@
  * propose: one command for each kind of change that people can decide. It is printed in words, signed
  * here, and takes effect once enough others have signed it too.
  */
-import * as v from "valibot";
 import { Fault } from "../base/fault.ts";
 import { describeOperation } from "../membership/describe.ts";
-import type { Membership } from "../membership/membership.ts";
 import { activeApprovers, type Approver, type Node, type State } from "../membership/state.ts";
-import { type Operation, updateLifetimeMaxS } from "../membership/update.ts";
+import type { Operation } from "../membership/update.ts";
 import { PolicyHash } from "../model/ids.ts";
 import { SigningKey } from "../model/keys.ts";
-import { Owner, Tag } from "../model/names.ts";
 import { type ApproverCard, parseApproverCard } from "../wire/approver-card.ts";
-import type { OpenedDossier } from "../wire/dossier.ts";
 import { type Arguments, type Command, defineCommand, type Given, type Group } from "./command.ts";
 import { parseNodeName } from "./connect.ts";
-import { deskOptions, openDesk } from "./desk.ts";
-import { openOnes, renderOutcomes, renderWords } from "./membership-text.ts";
-import { parseCount, parseDurationS } from "./quantity.ts";
+import { openDesk } from "./desk.ts";
+import { renderOutcomes, renderWords } from "./membership-text.ts";
+import { parseCount } from "./quantity.ts";
+import {
+  everyChange,
+  parsed,
+  parseLifetimeS,
+  parseOwner,
+  parseTags,
+  tagOption,
+  tipOf,
+} from "./proposing.ts";
 import { quoted } from "./text.ts";
-
-export const lifetimeOption = {
-  lifetime: {
-    type: "string",
-    valueHint: "TIME",
-    description: "How long others have to sign",
-    default: "7d",
-  },
-} as const satisfies Arguments;
-
-export function parseLifetimeS(text: string): number {
-  const lifetimeS = parseDurationS("--lifetime", text);
-  if (lifetimeS >= 60 && lifetimeS <= updateLifetimeMaxS) return lifetimeS;
-  throw new Fault("usage", "--lifetime is at least 1m and at most 30d");
-}
-
-/** Where the open proposals lead, so that the next one does not stand in their way. */
-export const tipOf = (opened: OpenedDossier): Membership =>
-  openOnes(opened).reduce<Membership>(
-    (tip, { leadsTo }) => (leadsTo.state.epoch > tip.state.epoch ? leadsTo : tip),
-    opened.membership,
-  );
-
-/** What every one of these commands takes. */
-const everyChange = {
-  "dry-run": { type: "boolean", description: "Print the change and sign nothing" },
-  ...lifetimeOption,
-  ...deskOptions,
-} as const satisfies Arguments;
+import { addVoucher } from "./voucher.ts";
 
 /**
  * A change that cuts something off follows the log itself, so that it waits for no one else's proposal:
@@ -99,15 +76,6 @@ const approverArgument = {
 
 const cardArgument = {
   card: { type: "positional", description: "As rustynet approver export prints it" },
-} as const satisfies Arguments;
-
-const tagOption = {
-  tag: {
-    type: "string",
-    valueHint: "TAG",
-    description: "Tag; may be repeated",
-    repeats: true,
-  },
 } as const satisfies Arguments;
 
 const ofNode = (
@@ -248,6 +216,7 @@ export const propose: Group = {
             : { kind: "document", hash: parseHash(policy) },
       }),
     ),
+    "add-voucher": addVoucher,
     "revoke-voucher": change(
       "at_once",
       "Take a voucher back: nobody joins by it any more",
@@ -289,24 +258,8 @@ function onlyOne<T>(found: readonly T[], reference: string, what: string, comman
   throw new Fault("not_found", `${reference} ${why}`, { remedy: `${command} shows them` });
 }
 
-function parsed<S extends v.GenericSchema>(
-  schema: S,
-  text: unknown,
-  what: string,
-): v.InferOutput<S> {
-  const found = v.safeParse(schema, text);
-  if (found.success) return found.output;
-  throw new Fault("usage", `${quoted(String(text))} is ${what}`);
-}
-
 const parseKey = (text: string): SigningKey => parsed(SigningKey, text, "no key, of 64 hex digits");
-const parseOwner = (text: string): Owner => parsed(Owner, text, "no owner: an account or e-mail");
 const parseHash = (text: string): PolicyHash => parsed(PolicyHash, text, "no hash of a document");
-
-export function parseTags(text: string | undefined): Tag[] {
-  const tags = text === undefined ? [] : text.split(",");
-  return [...new Set(tags.map((tag) => parsed(Tag, tag, "no tag: a-z, 0-9 and -")))].toSorted();
-}
 
 function parseCard(text: string): ApproverCard {
   const card = parseApproverCard(text);

@@ -13,7 +13,7 @@ import { openOperatorClient } from "./client.ts";
 import { type Arguments, type Context, defineCommand } from "./command.ts";
 import { type Desk, openDesk } from "./desk.ts";
 import { openOnes } from "./membership-text.ts";
-import { lifetimeOption, parseLifetimeS, tipOf } from "./propose.ts";
+import { lifetimeOption, parseLifetimeS, tipOf } from "./proposing.ts";
 import {
   approversAfter,
   planProtection,

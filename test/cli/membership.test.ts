@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { keygen } from "../../src/crypto/ed25519.ts";
 import { fingerprintOf } from "../../src/crypto/fingerprint.ts";
+import { parseVoucherToken } from "../../src/wire/voucher-token.ts";
 import { Harness, random, TestNode } from "../support/control-harness.ts";
 import { type Person, protectByHand } from "../support/person.ts";
 
@@ -194,4 +195,26 @@ test("an approver whose say was taken is shown nothing any more", async () => {
   await operator.must("membership", "sign", "--all");
   const refused = await bob.run("membership", "status");
   expect([refused.exit, refused.err]).toEqual([77, expect.stringContaining("has this key")]);
+});
+
+test("a voucher is made by people, and its token is shown once and admits nobody before they agree", async () => {
+  const made = await alice.must(
+    ...["membership", "propose", "add-voucher", "--owner", "sam", "--tag", "ci", "--uses", "2"],
+  );
+  expect(made.out).toMatch(/^rnvouch1\.[A-Za-z0-9_-]+\n$/);
+  expect(made.err).toContain("2 machines may join without anybody signing again");
+  expect(state().vouchers.size).toBe(0);
+  await bob.must("membership", "sign", "--all");
+  const token = parseVoucherToken(made.out);
+  expect([...state().vouchers.values()]).toMatchObject([
+    { key: token?.key.publicKey, owner: "sam", tags: ["ci"], uses: 2 },
+  ]);
+  await bob.must(
+    "membership",
+    "propose",
+    "revoke-voucher",
+    token?.key.publicKey.slice(0, 10) ?? "",
+  );
+  await alice.must("membership", "sign", "--all");
+  expect(state().vouchers.size).toBe(0);
 });
