@@ -15,6 +15,7 @@ import {
   type Output,
   type Refusal,
 } from "../wire/control-api.ts";
+import { Spelled } from "./spelled.ts";
 import type { ApproverCaller, Caller, Member, Operator } from "./control.ts";
 
 type CallerOf = {
@@ -29,7 +30,7 @@ export type Handlers = {
   readonly [N in CallName]: (
     input: Input<N>,
     caller: CallerOf[(typeof calls)[N]["needs"]],
-  ) => Promise<Output<N>>;
+  ) => Promise<Output<N> | Spelled<Output<N>>>;
 };
 
 /** Where a request came in: proves who sends it, and knows that before anything of it is read. */
@@ -105,7 +106,9 @@ export function serveCalls(
       const given = method === "post" ? parseJson(body) : context.req.query();
       const parsed = v.safeParse(input, given);
       if (!parsed.success) throw new Fault("request_malformed", v.summarize(parsed.issues));
-      return context.json(await handle(parsed.output, caller));
+      const answer = await handle(parsed.output, caller);
+      if (!(answer instanceof Spelled)) return context.json(answer);
+      return context.body(answer.text, 200, { "content-type": "application/json" });
     });
   }
   app.notFound((context) => {

@@ -28,15 +28,16 @@ import type { LimiterDecision } from "./abuse.ts";
 import { commitOperation, decidesAlone } from "./changes.ts";
 import type { Caller, Control } from "./control.ts";
 import { expireDue } from "./credentials.ts";
-import { historyOf } from "./history.ts";
+import { spellHistory } from "./history.ts";
 import { replayed } from "./replays.ts";
+import { type Spelled, spelledWith } from "./spelled.ts";
 import { approvalsFor, queueRequest, refuseRejected } from "./requests.ts";
 
 export async function enroll(
   control: Control,
   input: Input<"enroll">,
   caller: Caller,
-): Promise<Output<"enroll">> {
+): Promise<Output<"enroll"> | Spelled<Output<"enroll">>> {
   const { abuse, clock, log } = control;
   let identity = "";
   try {
@@ -51,7 +52,7 @@ export async function enroll(
     );
     abuse.succeeded(caller.address);
     if (admission.status === "waiting") return admission;
-    return { ...admission, ...historyOf(control.network) };
+    return spelledWith(admission, spellHistory(control.network));
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     // A secret that never was is a guess; one that has been used or ran out is only late.

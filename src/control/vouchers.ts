@@ -13,15 +13,16 @@ import type { Input, Output } from "../wire/control-api.ts";
 import { EnrollmentRequest, enrollmentType } from "../wire/enrollment.ts";
 import { appendUpdate, refusedUpdate } from "./changes.ts";
 import { admitCaller, refuseSkew } from "./enrollment.ts";
-import { historyOf } from "./history.ts";
+import { spellHistory } from "./history.ts";
 import { replayed } from "./replays.ts";
+import { type Spelled, spelledWith } from "./spelled.ts";
 
 /** Throws `credential_invalid` unless a voucher that is in force has signed, and the node too. */
 export async function showVoucherHistory(
   control: Control,
   { request: envelope }: Input<"voucherHistory">,
   caller: Caller,
-): Promise<Output<"voucherHistory">> {
+): Promise<Spelled<Output<"voucherHistory">>> {
   admitCaller(control, caller);
   if (envelope.signatures.length !== 2)
     throw new Fault("signature_invalid", "the request is signed by voucher and node, nobody else");
@@ -45,7 +46,7 @@ export async function showVoucherHistory(
     spendNonce(transaction, { key, nonce, createdAt }),
   );
   if (spent !== "fresh") throw replayed();
-  return historyOf(control.network);
+  return spellHistory(control.network);
 }
 
 /** Appends what the machine wrote, if it follows the present state. Throws `outdated` if it does not. */
@@ -53,7 +54,7 @@ export async function redeemVoucher(
   control: Control,
   { update: envelope }: Input<"voucherRedeem">,
   caller: Caller,
-): Promise<Output<"voucherRedeem">> {
+): Promise<Spelled<Output<"voucherRedeem">>> {
   admitCaller(control, caller);
   if (envelope.signatures.length !== 2)
     throw new Fault("signature_invalid", "the update is signed by voucher and node, nobody else");
@@ -70,7 +71,8 @@ export async function redeemVoucher(
       detail: JSON.stringify({ name: node.name, owner: node.owner }),
     }),
   );
-  return { status: "admitted", node: node.id, ...historyOf(control.network) };
+  const admitted = { status: "admitted", node: node.id } as const;
+  return spelledWith(admitted, spellHistory(control.network));
 }
 
 function unknownVoucher(wasKnown: boolean): Fault {
