@@ -55,7 +55,9 @@ function choose(names: readonly string[], isForGuest: boolean): readonly Case[] 
         remedy: `scripts/bench ${isForGuest ? "" : "--guest "}${misplaced.name}`,
       },
     );
-  return (here ?? []).filter(({ name }) => names.length === 0 || names.includes(name));
+  return (here ?? []).filter(({ name, isOnRequest }) =>
+    names.length === 0 ? isOnRequest !== true : names.includes(name),
+  );
 }
 
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);

@@ -12,6 +12,8 @@ export type Case = {
   readonly about: string;
   /** It needs the kernel's own tunnel and netem, which the virtual lab's guest has: `scripts/bench --guest`. */
   readonly isForGuest?: true;
+  /** It takes so long that it runs only where somebody names it. */
+  readonly isOnRequest?: true;
   readonly figures: readonly FigureSpec[];
   readonly run: (bench: Bench) => Promise<void>;
 };

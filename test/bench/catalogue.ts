@@ -4,7 +4,7 @@ import { binary } from "./cases/binary.ts";
 import { change } from "./cases/change.ts";
 import { core } from "./cases/core.ts";
 import { flood } from "./cases/flood.ts";
-import { fleet } from "./cases/fleet.ts";
+import { fleet, multitude } from "./cases/fleet.ts";
 import { idle } from "./cases/idle.ts";
 import { join } from "./cases/join.ts";
 import { log } from "./cases/log.ts";
@@ -23,6 +23,7 @@ export const catalogue: readonly Case[] = [
   throughput,
   idle,
   fleet,
+  multitude,
   core,
   log,
   start,

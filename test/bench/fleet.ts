@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import * as v from "valibot";
 import { Fault } from "../../src/base/fault.ts";
+import { Head } from "../../src/wire/advertisement.ts";
 import type { Host } from "../lab/host.ts";
 import { pace } from "../support/pace.ts";
 import type { LabProcess } from "../lab/lab-process.ts";
@@ -19,8 +20,8 @@ export const Order = v.variant("kind", [
     /** How many are on their way at the same time. */
     atOnce: Count,
   }),
-  /** Answered once all streams have brought the log up to this epoch. */
-  v.strictObject({ kind: v.literal("connect"), epoch: Count }),
+  /** Answered once all streams are open. Who is new holds the log up to this head, as if it had verified it. */
+  v.strictObject({ kind: v.literal("connect"), head: Head }),
   /** Answered once every node has noticed that its stream has ended. */
   v.strictObject({ kind: v.literal("lost") }),
   /** Answered once all nodes were told of this epoch. */
@@ -71,8 +72,8 @@ export class Fleet {
     return this.#order({ kind: "enroll", atOnce, ...terms });
   }
 
-  connect(epoch: number): Promise<Answer> {
-    return this.#order({ kind: "connect", epoch });
+  connect(head: Head): Promise<Answer> {
+    return this.#order({ kind: "connect", head });
   }
 
   untilLost(): Promise<Answer> {

@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import * as v from "valibot";
 import { Fleet } from "../bench/fleet.ts";
+import { networkOf } from "../bench/grounds.ts";
 import { Mesh } from "./mesh.ts";
 import type { NodeHost } from "./node-host.ts";
 
@@ -42,7 +43,9 @@ test("a hundred nodes are one network, and all real ones reach each other", asyn
     const terms = { token, count: simulatedCount, prefix: "sim", advertises: true };
     await timed(`${simulatedCount} simulated nodes joined`, async () => {
       await fleet.enroll(terms);
-      await fleet.connect(simulatedCount);
+      const { head } = await networkOf(mesh);
+      expect(head.epoch).toBe(simulatedCount);
+      await fleet.connect(head);
     });
     await timed(`${realCount} real nodes joined`, () =>
       Promise.all(nodes.map((node) => node.up(token))),

@@ -63,7 +63,7 @@ async function measureAt(
     const token = await mesh.control.token({ uses: size - nodes });
     const prefix = `sim${size}`;
     await fleet.enroll({ token, count: size - nodes, prefix, advertises: true });
-    await fleet.connect((await networkOf(mesh)).head.epoch);
+    await fleet.connect((await networkOf(mesh)).head);
   }
   await untilQuiet(mesh);
   for (let i = 0; i <= rounds; i++) {

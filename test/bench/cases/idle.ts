@@ -73,7 +73,7 @@ export const idle: Case = {
         const token = await mesh.control.token({ owner: `owner${size}`, uses: size });
         await fleet.enroll({ token, count: size, prefix: `of${size}`, advertises: true });
       }
-      await fleet.connect((await networkOf(mesh)).head.epoch);
+      await fleet.connect((await networkOf(mesh)).head);
       await untilQuiet(mesh);
       bench.say("letting everything settle");
       await Bun.sleep(bench.isQuick ? 5_000 : 20_000);

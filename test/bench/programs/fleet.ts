@@ -59,7 +59,12 @@ class SimulatedNode {
     return this.#link?.state.state === "connected";
   }
 
-  connect(): void {
+  connect(head: Head): void {
+    // What came with the answer to its request, which nobody here reads.
+    if (this.#link === null) {
+      this.#head = head;
+      this.#held = { epoch: head.epoch, generation: 0 };
+    }
     const { url, pin } = this.#token;
     const client = openControlClient({ url, pin, signer: this.identity, clock, random });
     const hooks = {
@@ -181,10 +186,10 @@ async function obey(order: Order): Promise<Answer> {
       break;
     }
     case "connect":
-      for (const node of nodes) node.connect();
+      for (const node of nodes) node.connect(order.head);
       await waitFor(
         "all to be connected",
-        () => nodes.every((node) => node.isConnected && node.epoch >= order.epoch),
+        () => nodes.every((node) => node.isConnected && node.epoch >= order.head.epoch),
         { deadlineMs: waitMaxMs, pollMs: 5 },
       );
       break;
