@@ -3,7 +3,7 @@
  * time happens to it, in the order of arrival; what each of its parts does is theirs to know.
  */
 import type { Clock } from "../base/clock.ts";
-import { Fault } from "../base/fault.ts";
+import { Fault, isFaultCode } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../crypto/ed25519.ts";
 import type { Custody } from "../crypto/key-file.ts";
@@ -294,8 +294,9 @@ export class Node {
   #usableKeys(): NodeKeys {
     if (this.#damage === null)
       return (this.#keys ??= this.parts.state.readKeys(this.parts.custody));
-    const { message, remedy } = this.#damage;
-    throw new Fault("key_custody", message, remedy === undefined ? {} : { remedy });
+    const { code, message, remedy } = this.#damage;
+    const known = isFaultCode(code) ? code : "key_custody";
+    throw new Fault(known, message, remedy === undefined ? {} : { remedy });
   }
 }
 
