@@ -3,7 +3,7 @@
  * the host loses at once (the membership plan, M3, M4 and section 7).
  */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exitCode, Fault, faultClass, isFaultCode } from "../../src/base/fault.ts";
 import { exitOf } from "../../src/cli/connect.ts";
@@ -113,6 +113,24 @@ test("a file that the membership was founded on and that is gone is no fresh sta
     expect((await status()).reason?.code, name).toBe("store_corrupt");
     writeFileSync(join(directory.path, name), bytes, { mode: 0o600 });
   }
+});
+
+test("a state that others could have changed is not believed, and the command that mends it is named", async () => {
+  await becomeUp();
+  await node.stop();
+  chmodSync(directory.path, 0o755);
+  node = open();
+  await node.start();
+  const { state, reason } = await status();
+  expect(state).toBe("restricted");
+  expect(reason).toMatchObject({ code: "key_custody", remedy: `chmod 0700 ${directory.path}` });
+  expect(isOpen()).toBe(false);
+});
+
+test("what a node keeps of the membership is for its own user alone", async () => {
+  await becomeUp();
+  for (const name of readdirSync(directory.path))
+    expect(statSync(join(directory.path, name)).mode & 0o777, name).toBe(0o600);
 });
 
 const forged = (changes: Partial<MapPayload>, by?: readonly string[]) =>
