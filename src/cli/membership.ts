@@ -28,6 +28,7 @@ import {
 import { propose } from "./propose.ts";
 import { lifetimeOption, parseLifetimeS, tipOf } from "./proposing.ts";
 import { protect } from "./protect.ts";
+import { resolveConflict } from "./resolve.ts";
 import { quoted } from "./text.ts";
 
 const status = defineCommand({
@@ -323,6 +324,7 @@ export const membership: Group = {
     propose,
     sign,
     reject,
+    resolve: resolveConflict,
     checkpoint,
     protect,
     "verify-log": verifyLog,

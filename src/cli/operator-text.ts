@@ -1,4 +1,5 @@
 /** operator-text words what the control server keeps: credentials, nodes, and the audit trail. */
+import type { NodeAuditRecord } from "../wire/local-api.ts";
 import type { AuditRecord, Credential, NodeReport } from "../wire/control-api.ts";
 import { type Line, plural, renderMoment, renderSpan, renderTable } from "./text.ts";
 
@@ -101,4 +102,27 @@ export function renderAudit(records: readonly AuditRecord[], isIntact: boolean):
     : { tone: "bad", text: `# ${count}, and the chain is BROKEN: a record was changed or removed` };
   const remedy = "#     compare with a backup of the database, and find out who could write to it";
   return [...table, verdict, ...(isIntact ? [] : [remedy])];
+}
+
+/** What a node has seen: one line a record, and below it what the words in it are. */
+export function renderNodeAudit(records: readonly NodeAuditRecord[]): readonly Line[] {
+  const table = renderTable(
+    [
+      { title: "AT" },
+      { title: "EPOCH", align: "right" },
+      { title: "EVENT" },
+      { title: "CODE" },
+      { title: "BY" },
+      { title: "WHAT" },
+    ],
+    records.map(({ at, epoch, event, code, by, words, times }) => [
+      renderMoment(at),
+      String(epoch),
+      event,
+      code,
+      by.join(", "),
+      words.join("; ") + (times > 1 ? ` (${times} times)` : ""),
+    ]),
+  );
+  return [...table, `# ${plural(records.length, "record")}, as this node saw it`];
 }

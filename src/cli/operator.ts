@@ -4,10 +4,11 @@ import { exitCode, Fault } from "../base/fault.ts";
 import { CredentialId } from "../model/ids.ts";
 import { Owner, Tag } from "../model/names.ts";
 import { credentialLifetimeMaxS, type Output } from "../wire/control-api.ts";
-import { openOperatorClient, operatorOption } from "./client.ts";
+import { daemonOption, openDaemonClient, openOperatorClient, operatorOption } from "./client.ts";
+import type { LocalOutput } from "../wire/local-api.ts";
 import { defineCommand, type Group } from "./command.ts";
 import { parseNodeName } from "./connect.ts";
-import { renderAudit, renderCredentials, renderNodes } from "./operator-text.ts";
+import { renderAudit, renderCredentials, renderNodeAudit, renderNodes } from "./operator-text.ts";
 import { parseCount, parseDurationS } from "./quantity.ts";
 import { plural, quoted, renderMoment } from "./text.ts";
 
@@ -180,17 +181,47 @@ function parseReference(text: string): string {
 
 export const audit = defineCommand({
   summary: "Show what was changed in the network, by whom and when",
-  details: ["Each record carries the hash of the one before. A broken chain exits with 65."],
-  args: operatorOption,
-  run: async ({ socket }) => {
-    const found = await openOperatorClient(socket)("auditList", {});
-    return {
-      document: found,
-      lines: renderAudit(found.records, found.intact),
-      exit: found.intact ? 0 : exitCode.corrupt,
-    };
+  details: [
+    "On the control server's host each record carries the hash of the one before, and a broken chain",
+    "exits with 65. On any other host it shows what this node has seen of the membership: the changes",
+    "that it took, who signed them, and what it did not believe.",
+  ],
+  args: {
+    ...operatorOption,
+    "daemon-socket": {
+      ...daemonOption.socket,
+      description: "Where the daemon listens, if no control server does",
+    },
+  },
+  run: async ({ socket, "daemon-socket": daemonSocket }) => {
+    const found = await readAudit(socket, daemonSocket);
+    if ("intact" in found)
+      return {
+        document: found,
+        lines: renderAudit(found.records, found.intact),
+        exit: found.intact ? 0 : exitCode.corrupt,
+      };
+    return { document: found, lines: renderNodeAudit(found.records) };
   },
 });
+
+/** Of the control server, and where there is none of the node. Who can ask neither hears of both. */
+async function readAudit(
+  socket: string,
+  daemonSocket: string,
+): Promise<Output<"auditList"> | LocalOutput<"auditList">> {
+  try {
+    return await openOperatorClient(socket)("auditList", {});
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== "unavailable") throw error;
+    try {
+      return await openDaemonClient(daemonSocket)("auditList", {});
+    } catch (second) {
+      if (second instanceof Fault && second.code !== "unavailable") throw second;
+      throw error;
+    }
+  }
+}
 
 export const credential: Group = {
   kind: "group",

@@ -20,9 +20,11 @@ import { ControlLink, type LinkState } from "./control-link.ts";
 import { findingOf } from "./failure.ts";
 import { findingOfMap } from "./map-refusal.ts";
 import type { Enrollment, NodeKeys } from "./node-state.ts";
+import type { Witness } from "./witness.ts";
 
 export type FollowingParts = {
   readonly belief: Belief;
+  readonly witness: Witness;
   readonly advertiser: Advertiser;
   readonly openClient: OpenControlClient;
   readonly clock: Clock;
@@ -61,11 +63,14 @@ export async function leaveInTurn(
 export class Following {
   readonly #parts: FollowingParts;
   readonly #keys: NodeKeys;
+  readonly #enrollment: Enrollment;
   readonly #client: ControlClient;
   #link: ControlLink | null = null;
 
-  constructor(parts: FollowingParts, { url, pin }: Enrollment, keys: NodeKeys) {
+  constructor(parts: FollowingParts, enrollment: Enrollment, keys: NodeKeys) {
+    const { url, pin } = enrollment;
     this.#parts = parts;
+    this.#enrollment = enrollment;
     this.#keys = keys;
     this.#client = parts.openClient({ url, pin, signer: keys.identity });
   }
@@ -157,7 +162,8 @@ export class Following {
   }
 
   async #takeMap(text: string): Promise<Finding | null> {
-    const { log, onBelief } = this.#parts;
+    const { log, onBelief, belief, witness } = this.#parts;
+    const before = belief.view;
     const received = this.#receive(text);
     if (received instanceof Fault) {
       await onBelief();
@@ -165,10 +171,12 @@ export class Following {
     }
     if (!received.ok) {
       log.warning("map_rejected", { code: received.error.code });
+      if (before !== null) witness.refused(this.#enrollment, before, text, received.error);
       return findingOfMap(received.error);
     }
     for (const node of received.value.impostors) log.warning("impostor", { node });
     await onBelief();
+    if (before !== null) witness.taken(before, received.value);
     const { generation, membership } = received.value.view;
     this.#link?.report({ kind: "applied", generation, epoch: membership.state.epoch });
     return null;

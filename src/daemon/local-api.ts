@@ -109,6 +109,17 @@ export function localHandlers(node: Node): LocalHandlers {
       await node.down();
       return status();
     },
+    auditList: async () => ({
+      records: [...(await node.inTurn(async () => node.parts.state.audit.read()))],
+    }),
+    membershipResolve: async ({ id }) => {
+      await node.inTurn(async () => {
+        if (node.belief.view === null)
+          throw new Fault("usage", "this host belongs to no network whose log it could judge");
+        node.witness.resolve(id, node.belief.view);
+      });
+      return status();
+    },
     logout: async ({ scope }) => {
       await node.logout(scope);
       return status();
@@ -131,6 +142,7 @@ async function readStatus(node: Node): Promise<Status> {
     verdict: node.verdict,
     damage: node.damage,
     view: belief.view,
+    conflicts: node.damage === null ? node.witness.conflicts : [],
     leaseMs: belief.leaseMs(),
     lifecycle: reconciler.lifecycle,
     problem: reconciler.problem,

@@ -73,6 +73,21 @@ export class MembershipFile {
     return read;
   }
 
+  /** Each entry that the log holds, with the membership that it follows. What was appended stays appended. */
+  *steps(genesis: Membership): Generator<{ before: Membership; entry: LogEntry }> {
+    const { records } = this.#openAll();
+    let membership = this.#readSnapshot(genesis);
+    for (const record of records) {
+      const parsed = v.safeParse(LogEntry, decodeJson(record, recordMaxBytes));
+      if (!parsed.success) throw this.#corrupt("a log record is no entry");
+      const opened = openUpdate(parsed.output.envelope);
+      if (opened.ok && opened.value.update.epoch <= membership.state.epoch) continue;
+      const before = membership;
+      membership = this.#readEntry(before, parsed.output);
+      yield { before, entry: parsed.output };
+    }
+  }
+
   append(entries: readonly LogEntry[]): void {
     for (const entry of entries) (this.#log ?? this.#openLog()).append(encodeCanonical(entry));
   }

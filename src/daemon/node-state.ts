@@ -27,6 +27,8 @@ import type { History } from "../wire/enrollment.ts";
 import { ControlUrl } from "../wire/join-token.ts";
 import { NetworkCard } from "../wire/network-card.ts";
 import { AdvertisementFile } from "./advertisement-file.ts";
+import { AuditFile, auditName } from "./audit-file.ts";
+import { EvidenceFile, evidenceName } from "./evidence.ts";
 import {
   decodeJson,
   MembershipFile,
@@ -84,6 +86,7 @@ const requestNames = ["request", requestKeyName];
 const networkNames = [
   ...Object.keys(files).filter((name) => name !== "request"),
   advertisementsName,
+  evidenceName,
   ...membershipNames,
 ];
 /** None of the small files is larger. */
@@ -99,6 +102,8 @@ export class NodeState {
   readonly #disk: Disk;
   readonly #advertisements: AdvertisementFile;
   readonly #membership: MembershipFile;
+  readonly evidence: EvidenceFile;
+  readonly audit: AuditFile;
 
   /** The directory is there, for its owner alone. Keys are read and written past `disk`. */
   constructor(directory: string, random: Random, disk: Disk = nodeDisk) {
@@ -107,6 +112,8 @@ export class NodeState {
     this.#disk = disk;
     this.#advertisements = new AdvertisementFile(join(directory, advertisementsName), disk);
     this.#membership = new MembershipFile(directory, disk);
+    this.evidence = new EvidenceFile(directory, disk);
+    this.audit = new AuditFile(directory, disk);
   }
 
   /** The keys of this node, made on first use. */
@@ -192,6 +199,11 @@ export class NodeState {
     this.#membership.tidy(membership);
   }
 
+  /** The way that the log took since its last checkpoint. */
+  steps(enrollment: Enrollment): ReturnType<MembershipFile["steps"]> {
+    return this.#membership.steps(this.#readGenesis(enrollment));
+  }
+
   /** What this node last said of itself: the next statement has a higher number. */
   readOwnAdvertisement(): Envelope | null {
     return this.#read("own", OwnAdvertisement)?.envelope ?? null;
@@ -204,12 +216,14 @@ export class NodeState {
   /** Forgets network and keys. The enrollment goes first: without it the rest means nothing. */
   forget(): void {
     const keys = ["identity.key", "tunnel.key"];
-    this.#removeFiles([...networkNames, ...requestNames, ...keys]);
+    this.#removeFiles([...networkNames, ...requestNames, auditName, ...keys]);
   }
 
   #removeFiles(names: readonly string[]): void {
     this.#membership.close();
     this.#advertisements.close();
+    this.evidence.forget();
+    this.audit.close();
     for (const name of names) this.#disk.remove(join(this.#directory, name));
   }
 

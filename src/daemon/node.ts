@@ -3,7 +3,7 @@
  * time happens to it, in the order of arrival; what each of its parts does is theirs to know.
  */
 import type { Clock } from "../base/clock.ts";
-import { Fault } from "../base/fault.ts";
+import { Fault, isFaultCode } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../crypto/ed25519.ts";
 import type { Custody } from "../crypto/key-file.ts";
@@ -21,6 +21,7 @@ import { Following, type FollowingParts, leaveInTurn } from "./following.ts";
 import type { HostPort } from "./host-port.ts";
 import { Joining } from "./joining.ts";
 import { Whereabouts } from "./whereabouts.ts";
+import { Witness } from "./witness.ts";
 import { networkOf, readToken, requestOf, type Token } from "./token.ts";
 import type { Enrollment, NodeKeys, NodeState } from "./node-state.ts";
 import { type Goal, Reconciler } from "./reconciler.ts";
@@ -44,6 +45,7 @@ export type NodeParts = {
 export class Node {
   readonly parts: NodeParts;
   readonly belief: Belief;
+  readonly witness: Witness;
   readonly reconciler: Reconciler;
   readonly #advertiser: Advertiser;
   readonly #joining: Joining;
@@ -60,6 +62,7 @@ export class Node {
 
   constructor(parts: NodeParts) {
     this.parts = parts;
+    this.witness = new Witness(parts);
     this.belief = new Belief(parts.state, parts.clock, parts.holdMs);
     this.#whereabouts = new Whereabouts(parts.host, parts.config);
     this.#advertiser = new Advertiser(parts.state, parts.clock, () => ({
@@ -108,6 +111,8 @@ export class Node {
         this.#enrollment = this.parts.state.readEnrollment();
         if (this.#enrollment === null) this.#joining.resume(this.#keys);
         else refuseOtherKey(this.belief.open(this.#enrollment), this.#keys);
+        // What cannot be read is to be known from the start.
+        void this.witness.conflicts;
       } catch (error) {
         this.#damage = findingOf(error);
         this.belief.forget();
@@ -151,7 +156,7 @@ export class Node {
 
   #adopt(enrollment: Enrollment): void {
     this.#enrollment = enrollment;
-    this.belief.open(enrollment);
+    this.witness.joined(this.belief.open(enrollment).membership);
   }
 
   down(): Promise<void> {
@@ -264,6 +269,7 @@ export class Node {
     const { openClient, clock, random, log } = this.parts;
     const parts: FollowingParts = {
       belief: this.belief,
+      witness: this.witness,
       advertiser: this.#advertiser,
       openClient,
       clock,
@@ -288,8 +294,9 @@ export class Node {
   #usableKeys(): NodeKeys {
     if (this.#damage === null)
       return (this.#keys ??= this.parts.state.readKeys(this.parts.custody));
-    const { message, remedy } = this.#damage;
-    throw new Fault("key_custody", message, remedy === undefined ? {} : { remedy });
+    const { code, message, remedy } = this.#damage;
+    const known = isFaultCode(code) ? code : "key_custody";
+    throw new Fault(known, message, remedy === undefined ? {} : { remedy });
   }
 }
 

@@ -8,8 +8,11 @@ import type { InterfaceName } from "../model/names.ts";
 import type { PeerState } from "../model/tunnel.ts";
 import type { UnixS } from "../model/time.ts";
 import { allows } from "../policy/access.ts";
+import { compareHeads } from "../trust/heads.ts";
 import type { View } from "../trust/view.ts";
 import type { DaemonState, Finding, JoinReport, PeerReport, Status } from "../wire/local-api.ts";
+import type { Conflict } from "./evidence.ts";
+import { findingsOfConflicts, findingsOfHeads } from "./log-findings.ts";
 import type { LinkState } from "./control-link.ts";
 import { toFinding } from "./failure.ts";
 import type { Enrollment } from "./node-state.ts";
@@ -23,6 +26,7 @@ export type Snapshot = {
   readonly verdict: Finding | null;
   readonly damage: Finding | null;
   readonly view: View | null;
+  readonly conflicts: readonly Conflict[];
   readonly leaseMs: number;
   readonly lifecycle: Lifecycle;
   readonly problem: Failure | null;
@@ -122,6 +126,7 @@ function findingsOf(snapshot: Snapshot, state: DaemonState): Finding[] {
     for (const failure of [problem, overlap])
       if (failure !== null) findings.push(toFinding(failure));
   if (link !== null && link.reason !== null && state !== "joining") findings.push(link.reason);
+  if (snapshot.view !== null) findings.push(...findingsOfLog(snapshot.view, snapshot.conflicts));
   if (backend?.name === "userspace" && state === "running")
     findings.push({
       code: "userspace_tunnel",
@@ -134,6 +139,15 @@ function findingsOf(snapshot: Snapshot, state: DaemonState): Finding[] {
       message: "somebody changed the packet filter; it is being built anew",
     });
   return findings;
+}
+
+/** Once a map was taken: before that nobody was asked how far the log is. */
+function findingsOfLog(view: View, conflicts: readonly Conflict[]): Finding[] {
+  const heads =
+    view.generation === 0
+      ? { ahead: [], forked: [] }
+      : compareHeads(view, view.advertisements.values());
+  return [...findingsOfHeads(view, heads), ...findingsOfConflicts(view, conflicts)];
 }
 
 function controlOf(enrollment: Enrollment, link: LinkState | null): Status["control"] {

@@ -1,6 +1,6 @@
 /** The daemon's local API as data: what the command line may ask, and what the answers look like. */
 import * as v from "valibot";
-import { NetworkId, NodeId, StateRoot } from "../model/ids.ts";
+import { NetworkId, NodeId, StateRoot, UpdateId } from "../model/ids.ts";
 import { Endpoint, IpAddress, Ipv4Address, Ipv6Address } from "../model/ip.ts";
 import { InterfaceName, NodeName, Owner, Tag } from "../model/names.ts";
 import { Counter, UnixS } from "../model/time.ts";
@@ -116,6 +116,22 @@ export const Status = v.object({
 });
 export type Status = v.InferOutput<typeof Status>;
 
+/** What a node has seen of the membership. */
+export const NodeAuditRecord = v.object({
+  at: UnixS,
+  event: v.picklist(["joined", "applied", "refused", "resolved"]),
+  /** Where the log stood: with an applied change, after it. */
+  epoch: Counter,
+  /** The kind of the change, or why it was not believed. */
+  code: v.string(),
+  words: v.array(v.string()),
+  /** Who signed the change, by name where the membership has one. */
+  by: v.array(v.string()),
+  /** How often, since it was written down the last time. */
+  times: Counter,
+});
+export type NodeAuditRecord = v.InferOutput<typeof NodeAuditRecord>;
+
 export type LocalCall = {
   readonly method: "get" | "post";
   readonly path: `/v1/${string}`;
@@ -144,6 +160,22 @@ export const localCalls = {
     path: "/v1/up",
     needs: "change",
     input: v.strictObject({ token: v.optional(v.string()), name: v.optional(NodeName) }),
+    output: Status,
+  },
+  /** What this node has seen of the membership, oldest first. */
+  auditList: {
+    method: "get",
+    path: "/v1/audit",
+    needs: "read",
+    input: nothing,
+    output: v.object({ records: v.array(NodeAuditRecord) }),
+  },
+  /** Somebody has looked into two changes that a quorum signed for one state. The evidence stays. */
+  membershipResolve: {
+    method: "post",
+    path: "/v1/membership/resolve",
+    needs: "change",
+    input: v.strictObject({ id: UpdateId }),
     output: Status,
   },
   down: { method: "post", path: "/v1/down", needs: "change", input: nothing, output: Status },

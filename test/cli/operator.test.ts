@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { renderAudit, renderCredentials, renderNodes } from "../../src/cli/operator-text.ts";
 import type { Line } from "../../src/cli/text.ts";
 import type { AuditRecord, Input } from "../../src/wire/control-api.ts";
-import { credential, nodeReport, token } from "./samples.ts";
+import { credential, nodeReport, running, token } from "./samples.ts";
 import { nowS, Stage } from "./stage.ts";
 
 const textOf = (lines: readonly Line[]) =>
@@ -215,4 +215,44 @@ NO  AT                    ACTOR  EVENT               SUBJECT           DETAIL
       { records: [record], intact },
     ]);
   });
+
+  const taken = {
+    at: nowS,
+    event: "applied" as const,
+    epoch: 7,
+    code: "add_node",
+    words: ["node added: gamma", "owner: alice"],
+    by: ["alice", "bob"],
+    times: 1,
+  };
+  const refused = { ...taken, event: "refused" as const, code: "map_older", by: [], times: 12 };
+
+  test("where no control server runs it shows what the node has seen", async () => {
+    using stage = new Stage().serveDaemon({ auditList: () => ({ records: [taken, refused] }) });
+    const argv = ["audit", "--socket", "/nowhere.sock", "--daemon-socket", stage.socket];
+    const { exit, out } = await stage.runAsIs(argv);
+    expect(exit).toBe(0);
+    expect(out).toContain("applied  add_node   alice, bob  node added: gamma; owner: alice");
+    expect(out).toContain("(12 times)");
+    expect(out).toEndWith("# 2 records, as this node saw it\n");
+    const programs = await stage.runAsIs([...argv, "--json"]);
+    expect(JSON.parse(programs.out)).toEqual({ records: [taken, refused] });
+  });
+
+  test("where neither runs it says how to reach the control server", async () => {
+    using stage = new Stage();
+    const argv = ["audit", "--socket", "/nowhere.sock", "--daemon-socket", stage.socket];
+    const { exit, err } = await stage.runAsIs(argv);
+    expect(exit).toBe(75);
+    expect(err).toContain("no control server is running on this host");
+  });
+});
+
+test("membership resolve says which conflict is settled, and that the proof is kept", async () => {
+  const id = "ab".repeat(16);
+  using stage = new Stage().serveDaemon({ membershipResolve: () => running });
+  const { exit, out } = await stage.run(["membership", "resolve", id]);
+  expect([exit, out]).toEqual([0, `conflict ${id} is resolved; the evidence is kept\n`]);
+  expect(stage.asked).toEqual([["membershipResolve", { id }]]);
+  expect((await stage.run(["membership", "resolve", "7"])).exit).toBe(64);
 });

@@ -8,15 +8,14 @@ import { Fault } from "../../src/base/fault.ts";
 import { openLog } from "../../src/base/log.ts";
 import type { ControlClient } from "../../src/daemon/control-client.ts";
 import { localHandlers } from "../../src/daemon/local-api.ts";
-import { Node } from "../../src/daemon/node.ts";
-import { InterfaceName, NodeName } from "../../src/model/names.ts";
+import type { Node } from "../../src/daemon/node.ts";
 import { writeKeyFile } from "../../src/store/key-file.ts";
 import type { Approvals, EnrollmentInput, EnrollmentOutput } from "../../src/wire/enrollment.ts";
 import { encodeJoinToken, EnrollmentSecret, type JoinToken } from "../../src/wire/join-token.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { FakeHost } from "../support/fake-host.ts";
-import { idOf, Ledger, nowS, signerOf, tunnelOf } from "../support/world.ts";
-import { enrollmentOf, HandClock, historyOf, openDirectory, openState, random } from "./world.ts";
+import { idOf, Ledger, nowS, signerOf } from "../support/world.ts";
+import { nodeIn, silentClient } from "./stage.ts";
+import { enrollmentOf, historyOf, openDirectory, random } from "./world.ts";
 
 const ledger = new Ledger().admit("me");
 const secret = v.parse(EnrollmentSecret, encodeBase64Url(new Uint8Array(32).fill(7)));
@@ -43,54 +42,23 @@ let lines: string[];
 let node: Node;
 
 const client: ControlClient = {
+  ...silentClient,
   enroll: async (input) => {
     asked.push(input);
     return answer();
   },
   advertise: () => new Promise(() => {}),
-  voucherHistory: () => new Promise(() => {}),
-  voucherRedeem: () => new Promise(() => {}),
-  leave: () => Promise.reject(new Fault("unavailable", "gone")),
-  openMapStream: () => new Promise(() => {}),
 };
 
-function openNode(): Node {
-  const host = new FakeHost(
-    {
-      link: "absent",
-      addresses: new Set(),
-      routes: new Set(),
-      filter: { kind: "absent" },
-      device: null,
-      isAdopted: false,
-    },
-    tunnelOf("me").publicKey,
-  );
-  return new Node({
-    state: openState(directory.path),
-    custody: { kind: "plain" },
-    host,
+const openNode = (): Node =>
+  nodeIn(directory.path, {
     openClient: () => client,
-    config: {
-      interface: v.parse(InterfaceName, "rustynet0"),
-      listenPort: 51_820,
-      mtuBytes: 1_420,
-      mark: 0,
-    },
-    endpoints: [],
-    holdMs: 3_600_000,
-    hostName: v.parse(NodeName, "me"),
-    os: "linux/x64",
-    software: "0.1.0",
-    clock: new HandClock(),
-    random,
     log: openLog(
       (_level, line) => lines.push(line),
       () => 0,
       "debug",
     ),
   });
-}
 
 const status = () => localHandlers(node).status({});
 const up = (text?: string) => localHandlers(node).up(text === undefined ? {} : { token: text });

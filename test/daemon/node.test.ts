@@ -2,25 +2,15 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import * as v from "valibot";
 import { Fault } from "../../src/base/fault.ts";
-import { silentLog } from "../../src/base/log.ts";
 import type { ControlClient, MapStreamHooks } from "../../src/daemon/control-client.ts";
-import { Node } from "../../src/daemon/node.ts";
-import { InterfaceName, NodeName } from "../../src/model/names.ts";
+import type { Node } from "../../src/daemon/node.ts";
 import { writeKeyFile } from "../../src/store/key-file.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { FakeHost } from "../support/fake-host.ts";
-import { Ledger, nowS, signerOf, tunnelOf } from "../support/world.ts";
-import {
-  enrollmentOf,
-  HandClock,
-  historyOf,
-  mapText,
-  openDirectory,
-  openState,
-  random,
-} from "./world.ts";
+import type { FakeHost } from "../support/fake-host.ts";
+import { Ledger, nowS, signerOf } from "../support/world.ts";
+import { emptyHost, nodeIn, silentClient } from "./stage.ts";
+import { enrollmentOf, historyOf, mapText, openDirectory, openState, random } from "./world.ts";
 
 const ledger = new Ledger().admit("me").admit("peer");
 let directory: ReturnType<typeof openDirectory>;
@@ -30,10 +20,7 @@ let node: Node;
 
 /** A control server that answers nothing but the stream. */
 const mute: ControlClient = {
-  enroll: () => new Promise(() => {}),
-  advertise: () => new Promise(() => {}),
-  voucherHistory: () => new Promise(() => {}),
-  voucherRedeem: () => new Promise(() => {}),
+  ...silentClient,
   leave: () => Promise.reject(new Fault("unavailable", "gone")),
   openMapStream: async (hooks) => {
     streams.push(hooks);
@@ -47,38 +34,9 @@ beforeEach(async () => {
   state.writeJoined(historyOf(ledger, 1), enrollmentOf(ledger, "me"));
   const key = join(directory.path, "identity.key");
   writeKeyFile(key, "identity", signerOf("me").seed, { kind: "plain" }, random);
-  host = new FakeHost(
-    {
-      link: "absent",
-      addresses: new Set(),
-      routes: new Set(),
-      filter: { kind: "absent" },
-      device: null,
-      isAdopted: false,
-    },
-    tunnelOf("me").publicKey,
-  );
+  host = emptyHost();
   streams = [];
-  node = new Node({
-    state: openState(directory.path),
-    custody: { kind: "plain" },
-    host,
-    openClient: () => mute,
-    config: {
-      interface: v.parse(InterfaceName, "rustynet0"),
-      listenPort: 51_820,
-      mtuBytes: 1_420,
-      mark: 0,
-    },
-    endpoints: [],
-    holdMs: 3_600_000,
-    hostName: v.parse(NodeName, "me"),
-    os: "linux/x64",
-    software: "0.1.0",
-    clock: new HandClock(),
-    random,
-    log: silentLog,
-  });
+  node = nodeIn(directory.path, { host, openClient: () => mute });
   await node.start();
   expect(node.damage).toBeNull();
   await waitFor("a stream", () => streams.length === 1);

@@ -4,25 +4,24 @@ import { readdirSync } from "node:fs";
 import * as v from "valibot";
 import { encodeHex } from "../../src/base/bytes.ts";
 import { Fault } from "../../src/base/fault.ts";
-import { silentLog } from "../../src/base/log.ts";
 import { keygen, type SigningSecret } from "../../src/crypto/ed25519.ts";
 import { sealEnvelope } from "../../src/crypto/envelope.ts";
 import { openControlClient } from "../../src/daemon/control-client.ts";
 import { localHandlers } from "../../src/daemon/local-api.ts";
-import { Node } from "../../src/daemon/node.ts";
+import type { Node } from "../../src/daemon/node.ts";
 import { nextAddresses } from "../../src/membership/addresses.ts";
 import { nodeIdOf } from "../../src/membership/membership.ts";
 import { propose } from "../../src/membership/propose.ts";
 import { Node as Member, Voucher } from "../../src/membership/state.ts";
 import { type Operation, updateType } from "../../src/membership/update.ts";
 import { UpdateId } from "../../src/model/ids.ts";
-import { InterfaceName, NodeName } from "../../src/model/names.ts";
+import { NodeName } from "../../src/model/names.ts";
 import { encodeJoinToken } from "../../src/wire/join-token.ts";
 import { encodeVoucherToken } from "../../src/wire/voucher-token.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { Harness, limitsForTests, random } from "../support/control-harness.ts";
-import { FakeHost } from "../support/fake-host.ts";
 import { unwrap } from "../support/world.ts";
+import { emptyHost, nodeIn } from "./stage.ts";
 import { openDirectory, openState } from "./world.ts";
 
 let harness: Harness;
@@ -41,36 +40,12 @@ class Machine {
   #open(name: string): Node {
     const { clock } = harness;
     const state = openState(this.directory.path);
-    const host = new FakeHost(
-      {
-        link: "absent",
-        addresses: new Set(),
-        routes: new Set(),
-        filter: { kind: "absent" },
-        device: null,
-        isAdopted: false,
-      },
-      state.readKeys({ kind: "plain" }).tunnel.publicKey,
-    );
-    return new Node({
+    return nodeIn(this.directory.path, {
       state,
-      custody: { kind: "plain" },
-      host,
+      host: emptyHost(state.readKeys({ kind: "plain" }).tunnel.publicKey),
       openClient: (target) => openControlClient({ ...target, clock, random }),
-      config: {
-        interface: v.parse(InterfaceName, "rustynet0"),
-        listenPort: 51_820,
-        mtuBytes: 1_420,
-        mark: 0,
-      },
-      endpoints: [],
-      holdMs: 3_600_000,
       hostName: v.parse(NodeName, name),
-      os: "linux/x64",
-      software: "0.1.0",
       clock,
-      random,
-      log: silentLog,
     });
   }
 

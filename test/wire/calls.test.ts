@@ -67,6 +67,8 @@ const localInputs: {
   status: {},
   whois: { ip: "100.64.0.1" },
   up: { token: "rnjoin1.", name: "web" },
+  auditList: {},
+  membershipResolve: { id: "ab".repeat(16) },
   down: {},
   logout: { scope: "everywhere" },
 };
