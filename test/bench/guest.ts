@@ -5,7 +5,6 @@ import { join, resolve } from "node:path";
 import { benchFolder } from "../vm/plan.ts";
 import type { Case } from "./bench.ts";
 import { forget, keep, read } from "./files.ts";
-import { renderCase } from "./text.ts";
 
 const root = resolve(import.meta.dir, "../..");
 const found = join(root, "artifacts/vm/results", benchFolder);
@@ -34,7 +33,6 @@ function takeHome(name: string, busy: number): boolean {
     const note = `The machine that emulated it was not idle before: ${busy.toFixed(1)} programs wanted to run.`;
     const noted = busy > 0.5 ? { ...report, notes: [...report.notes, note] } : report;
     keep(noted);
-    process.stderr.write(`${renderCase(noted)}\n\n`);
   }
   return true;
 }

@@ -33,6 +33,8 @@ const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 export const GuestEvent = v.variant("event", [
   v.strictObject({ event: v.literal("ready"), kernel: v.string(), uptimeS: v.number() }),
   v.strictObject({ event: v.literal("begun"), file: v.string() }),
+  /** How far it is, for people. */
+  v.strictObject({ event: v.literal("said"), text: v.string() }),
   v.strictObject({
     event: v.literal("ran"),
     file: v.string(),

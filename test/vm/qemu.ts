@@ -3,6 +3,7 @@
  * console goes to a file, what the guest says to a callback, and its results to an archive.
  */
 import { Fault } from "../../src/base/fault.ts";
+import { readLines } from "./lines.ts";
 import { guestWord } from "./plan.ts";
 
 export type Guest = {
@@ -105,14 +106,4 @@ function endWithUs(child: Bun.Subprocess): () => void {
   return () => {
     for (const signal of signals) process.off(signal, end);
   };
-}
-
-async function readLines(bytes: ReadableStream<Uint8Array>, hear: (line: string) => void) {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of bytes) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) hear(line);
-  }
 }

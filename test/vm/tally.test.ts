@@ -27,6 +27,14 @@ function tallyOf(files: readonly string[], events: readonly GuestEvent[]): Tally
   return tally;
 }
 
+test("what the guest says on its way is shown, and counts for nothing", () => {
+  const shown: string[] = [];
+  const tally = new Tally(["a"], (line) => shown.push(line));
+  tally.take({ event: "said", text: "half of it" });
+  expect(shown).toEqual(["  half of it"]);
+  expect([tally.isDone, tally.summary.passed]).toEqual([false, 0]);
+});
+
 test("every file run and the end told: done", () => {
   const tally = tallyOf(
     ["a", "b"],

@@ -48,6 +48,9 @@ export class Tally {
       case "begun":
         this.#show(`  ${event.file} ...`);
         return;
+      case "said":
+        this.#show(`  ${event.text}`);
+        return;
       case "done":
         this.#isDone = true;
         return;
