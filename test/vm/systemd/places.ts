@@ -12,7 +12,4 @@ export const boots = ["first-boot", "second-boot"] as const;
 /** The build to install, and the one to upgrade to, in `visitFolder`. */
 export const builds = { first: "rustynet-linux-x64", next: "next/rustynet-linux-x64" } as const;
 
-/** A tunnel for a kernel without one, in `visitFolder`: the host has it only when a test brings it. */
-export const tunnelProgram = "wireguard-go";
-
 export const nextVersion = "0.1.1";

@@ -2,7 +2,7 @@
 import { copyFileSync, cpSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { output } from "../../../scripts/run.ts";
-import { boots, builds, nextVersion, tunnelProgram } from "./places.ts";
+import { boots, builds, nextVersion } from "./places.ts";
 
 const root = resolve(import.meta.dir, "../../..");
 const guest = join(import.meta.dir, "guest");
@@ -15,7 +15,6 @@ export async function writeVisitDisk(path: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
   copyFileSync(process.execPath, join(folder, "bun"));
   copyFileSync(join(root, "artifacts/build", builds.first), join(folder, builds.first));
-  copyFileSync("/usr/bin/wireguard-go", join(folder, tunnelProgram));
   await buildNext(join(folder, "next"));
   for (const name of ["visit.sh", "network.sh"])
     copyFileSync(join(guest, name), join(folder, name));

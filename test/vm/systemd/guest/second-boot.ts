@@ -1,19 +1,10 @@
 /** After a reboot that nobody helped, and then until nothing of the product is left on the host. */
 import { expect, test } from "bun:test";
-import { chmodSync, copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { requireGuest } from "../../guest-only.ts";
-import { tunnelProgram, visitFolder, visitResults } from "../places.ts";
-import {
-  attempt,
-  isActive,
-  peerSocket,
-  pingWhile,
-  property,
-  say,
-  statusOf,
-  untilMeshed,
-} from "./this-host.ts";
+import { visitResults } from "../places.ts";
+import { attempt, isActive, pingWhile, property, say, statusOf, untilMeshed } from "./this-host.ts";
 
 requireGuest(import.meta.path);
 
@@ -88,35 +79,6 @@ test("with a host key for credentials, the keys' passphrase is sealed, and all w
   ]);
   expect(opened.stdout.trim()).toMatch(/^[0-9a-f]{64}$/);
 });
-
-test("on a kernel without tunnels the unit lets a program make one, and no ping is lost over a restart", async () => {
-  await say("rustynet down");
-  await say("modprobe --remove wireguard");
-  writeFileSync("/etc/modprobe.d/no-wireguard.conf", "install wireguard /bin/false\n");
-  copyFileSync(join(visitFolder, tunnelProgram), "/usr/bin/wireguard-go");
-  chmodSync("/usr/bin/wireguard-go", 0o755);
-  await say("systemctl restart rustynet");
-  await say("rustynet up");
-  // The second node as a newcomer, for its network went with the control server that was purged.
-  rmSync("/var/lib/peer", { recursive: true, force: true });
-  await say("systemctl enable --now peer.service");
-  const token = await say("rustynet credential create --owner sam");
-  await say(`rustynet up - --name peer --socket ${peerSocket}`, `${token}\n`);
-  const address = await untilMeshed();
-  expect((await statusOf()).tunnel?.backend).toBe("userspace");
-  const program = await tunnelProcesses();
-  const { sent, answered } = await pingWhile(address, async () => {
-    await say("systemctl restart rustynet");
-    await untilMeshed();
-  });
-  expect(sent).toBeGreaterThan(4);
-  expect(answered).toBe(sent);
-  expect(await tunnelProcesses()).toBe(program);
-  await say("systemctl disable --now peer.service");
-});
-
-/** Numbers of the programs that make this host's tunnel, or the second node's. */
-const tunnelProcesses = (): Promise<string> => say("pgrep wireguard-go");
 
 test("uninstalling without a word before tells the daemon to go down, and keeps state and keys", async () => {
   await say("rustynet service uninstall");
