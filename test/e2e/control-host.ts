@@ -74,6 +74,14 @@ export class ControlHost {
     return v.parse(schema, JSON.parse(finished.stdout));
   }
 
+  /** What a person who is to decide has to be told, once. */
+  async card(): Promise<string> {
+    const said = await this.service.run(["membership", "status"]);
+    const [card] = /\brnnet1\.\S+/.exec(said.stderr) ?? [];
+    assert(card !== undefined, `membership status prints the card: ${wordsOf(said)}`);
+    return card;
+  }
+
   /** A join token, as an operator makes one. */
   async token({ owner = "sam", uses = 1, lifetime = "1h" }: TokenOptions = {}): Promise<string> {
     const terms = ["--owner", owner, "--uses", String(uses), "--lifetime", lifetime];

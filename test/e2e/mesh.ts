@@ -19,6 +19,7 @@ import { ControlHost, controlPort } from "./control-host.ts";
 import { requireBinary } from "./ground.ts";
 import { Journal } from "./journal.ts";
 import { NodeHost } from "./node-host.ts";
+import { PersonHost } from "./person-host.ts";
 import { collectSecrets } from "./secrets.ts";
 
 export type NodePlan<N extends string = string> = {
@@ -53,6 +54,8 @@ export class Mesh<N extends string = string> {
   readonly control: ControlHost;
   readonly nodes: Readonly<Record<N, NodeHost>>;
   readonly journal: Journal;
+  /** Those who were invited to decide, each at a machine of their own. */
+  readonly people: PersonHost[] = [];
 
   private constructor(parts: Pick<Mesh<N>, "lab" | "wan" | "control" | "nodes" | "journal">) {
     this.lab = parts.lab;
@@ -121,6 +124,16 @@ export class Mesh<N extends string = string> {
     if (at === "nothing") return;
     await node.start();
     if (at === "joined") await node.up(await this.control.token({ owner }));
+  }
+
+  /** People with a key each, who know the network and have no say in it yet. */
+  async invite(...names: readonly string[]): Promise<PersonHost[]> {
+    const hosts = await this.lab.hosts(names, { on: [this.wan] });
+    const people = hosts.map((host) => new PersonHost(host, this.journal));
+    const card = await this.control.card();
+    await Promise.all(people.map((person) => person.begin(card)));
+    this.people.push(...people);
+    return people;
   }
 
   /** Waits until the first node gets an answer from the second one's overlay address. */

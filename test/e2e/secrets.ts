@@ -7,6 +7,7 @@ import { assert } from "../../src/base/assert.ts";
 import { controlStateDir } from "./control-host.ts";
 import type { Mesh } from "./mesh.ts";
 import { nodeStateDir } from "./node-host.ts";
+import { approverHome } from "./person-host.ts";
 import type { Service } from "./service.ts";
 
 /** What to call each secret, and its spellings. Sealed keys are not here: the test has no passphrase. */
@@ -21,6 +22,8 @@ export function collectSecrets(mesh: Mesh): ReadonlyMap<string, string> {
   for (const [name, key] of keysIn(mesh.control.service, controlStateDir)) spell(found, name, key);
   for (const node of Object.values(mesh.nodes))
     for (const [name, key] of keysIn(node.service, nodeStateDir)) spell(found, name, key);
+  for (const person of mesh.people)
+    for (const [name, key] of keysIn(person, approverHome)) spell(found, name, key);
   return found;
 }
 
@@ -30,9 +33,12 @@ function spell(found: Map<string, string>, name: string, key: Uint8Array): void 
   found.set(`${name} in base64url`, key.toBase64({ alphabet: "base64url", omitPadding: true }));
 }
 
+/** A service in its place, or a person at a machine. */
+type Keeper = { readonly host: Service["host"]; readonly place?: Service["place"] };
+
 /** The keys that lie in a state directory in the plain. */
-export function keysIn({ host, place }: Service, directory: string): [string, Uint8Array][] {
-  const path = host.socketPath(join(place.root, directory));
+export function keysIn({ host, place }: Keeper, directory: string): [string, Uint8Array][] {
+  const path = host.socketPath(join(place?.root ?? "", directory));
   return filesIn(path)
     .filter((file) => file.endsWith(".key"))
     .flatMap((file) => {
