@@ -11,11 +11,11 @@ import { genesisType, updateType } from "../../src/membership/update.ts";
 import type { SigningKey } from "../../src/model/keys.ts";
 import { type Admission, EnrollmentOutput } from "../../src/wire/enrollment.ts";
 import { ControlUrl, encodeJoinToken, parseJoinToken } from "../../src/wire/join-token.ts";
-import type { Status } from "../../src/wire/local-api.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { controlPort } from "./control-host.ts";
-import { HostileControl, nothingNew, signMap } from "./hostile-control.ts";
-import { lies, nowS, payloadOf, random, type Scene } from "./lies.ts";
+import { HostileControl, nothingNew, signMap, type Victim } from "./hostile-control.ts";
+import { findingsOf, tell, type Terms } from "./interview.ts";
+import { lies, nowS, type Payload, payloadOf, random, type Scene } from "./lies.ts";
 import { type Mesh, onMesh } from "./mesh.ts";
 
 type LyingMesh = Mesh<"alice" | "bob" | "carol" | "mallory">;
@@ -35,17 +35,8 @@ const { test } = onMesh("lying", {
   ],
 });
 
-const findingsOf = ({ control, findings }: Status): string =>
-  JSON.stringify([control?.reason, ...findings]);
-
-/** What is held of the network, without the time that is left, which is rounded. */
-const believed = ({ trust }: Pick<Status, "trust">): Partial<Status["trust"]> => ({
-  ...trust,
-  holdUntil: 0,
-});
-
 /** The scene once the thief has taken over, and the honest server is gone. */
-async function takeOver(mesh: LyingMesh, hostile: HostileControl, keys: Keys): Promise<Terms> {
+async function takeOver(mesh: LyingMesh, hostile: HostileControl, keys: Keys): Promise<Told> {
   const { alice } = mesh.nodes;
   const { network, self } = await alice.status();
   assert(network !== null && self !== null, "alice has joined");
@@ -57,13 +48,11 @@ async function takeOver(mesh: LyingMesh, hostile: HostileControl, keys: Keys): P
   await alice.untilConnected();
   await waitFor("the next second", () => nowS() > Number(first["signedAt"]));
   const bobSays = await hostile.advertisementBy(keys.bob);
-  return { terms, older, bobSays, thief: keygen(random), victim };
+  return { terms, older, bobSays, thief: keygen(random) };
 }
 
 type Keys = { readonly alice: SigningKey; readonly bob: SigningKey };
-type Terms = Omit<Scene, "honest" | "loot"> & {
-  readonly terms: { readonly network: string; readonly audience: string };
-};
+type Told = Omit<Scene, "honest" | "loot" | "victim"> & { readonly terms: Terms };
 
 async function identities(mesh: LyingMesh): Promise<Keys> {
   const nodes = await mesh.control.nodes();
@@ -81,29 +70,13 @@ test("no lie about the network changes anything on the host", async (mesh) => {
   const keys = await identities(mesh);
   await mesh.control.service.stop();
   const hostile = await HostileControl.open(mesh);
-  const { terms, victim: first, ...told } = await takeOver(mesh, hostile, keys);
-  let [victim, isMoved] = [first, false];
-  for (const { name, finding, say } of lies) {
-    // An honest word first, so that each lie is told to a node that trusts its server.
-    const honest = nothingNew(victim, terms);
-    await hostile.say(victim, signMap(honest, hostile.loot.control));
-    await alice.untilConnected();
-    // Who lets the other begin keeps the path open itself only a little later.
-    await waitFor("the paths to settle", async () => !(await alice.network()).includes(" off"));
-    const [before, { trust }] = [await alice.network(), await alice.status()];
-    await hostile.say(victim, say({ ...told, victim, honest, loot: hostile.loot }));
-    const status = await alice.until(
-      `to refuse ${name}`,
-      (one) => one.control?.state === "refused" && findingsOf(one).includes(finding),
-    );
-    expect(status.state, name).toBe("running");
-    expect(believed(status), name).toEqual(believed({ trust }));
-    expect(await alice.network(), name).toBe(before);
-    // Who was lied to comes back ever later, unless the network changes.
-    isMoved = !isMoved;
-    await alice.host.ip(`address ${isMoved ? "add" : "del"} 198.51.100.7/32 dev eth0`);
-    victim = await hostile.victim(keys.alice, victim);
-  }
+  const { terms, ...told } = await takeOver(mesh, hostile, keys);
+  const { loot } = hostile;
+  const said = lies.map(({ name, finding, say }) => ({
+    ...{ name, finding },
+    say: (victim: Victim, honest: Payload) => say({ ...told, victim, honest, loot }),
+  }));
+  await tell(hostile, alice, keys.alice, terms, said);
   await hostile.close();
   await mesh.control.start();
   for (const { host } of [alice, bob]) await host.ip("address add 198.51.100.8/32 dev eth0");
