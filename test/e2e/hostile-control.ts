@@ -120,13 +120,23 @@ export class HostileControl {
     return found;
   }
 
-  /** Waits for a call, asks the honest server, and answers with what `edit` makes of its answer. */
-  async interceptOnce(path: string, edit: (answer: unknown) => unknown): Promise<void> {
+  /** Waits for a call, asks the honest server, and answers with what `edit` makes of its answer. Returns what was asked. */
+  async interceptOnce(path: string, edit: (answer: unknown) => unknown): Promise<string> {
     const before = (await this.calls(path)).length;
     const call = await waitFor(`a call of ${path}`, async () => (await this.calls(path))[before]);
     assert(call !== undefined, "waited for it");
     const honest = await this.#ask(`/forward?id=${call.id}`);
     await this.#ask(`/reply?id=${call.id}`, JSON.stringify(edit(honest)));
+    return call.body;
+  }
+
+  /** Says something to the honest server, as whoever has overheard or made it up. */
+  async send(
+    path: string,
+    body: string,
+  ): Promise<{ readonly status: number; readonly body: unknown }> {
+    const Sent = v.object({ status: v.number(), body: v.unknown() });
+    return v.parse(Sent, await this.#ask(`/send?path=${encodeURIComponent(path)}`, body));
   }
 
   async #ask(path: string, body?: string): Promise<unknown> {

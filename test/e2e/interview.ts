@@ -1,6 +1,7 @@
 /** interview tells a node one lie after the other and looks whether anything about it has moved. */
 import { expect } from "bun:test";
 import type { CanonicalValue } from "../../src/crypto/canonical.ts";
+import type { SigningSecret } from "../../src/crypto/ed25519.ts";
 import type { SigningKey } from "../../src/model/keys.ts";
 import type { Status } from "../../src/wire/local-api.ts";
 import { waitFor } from "../lab/wait-for.ts";
@@ -14,6 +15,19 @@ export type Lie = {
   readonly finding: string;
   readonly say: (victim: Victim, honest: Record<string, CanonicalValue>) => string;
 };
+
+/** A map that goes on from where the victim is by one entry, as if that were the honest log. */
+export const slipIn = (
+  { name, finding }: Pick<Lie, "name" | "finding">,
+  entry: () => CanonicalValue,
+  control: SigningSecret,
+): Lie => ({
+  ...{ name, finding },
+  say: (victim, honest) => {
+    const head = { epoch: victim.hello.head.epoch + 1, root: "ab".repeat(32) };
+    return signMap({ ...honest, head, entries: [entry()] }, control);
+  },
+});
 
 export type Terms = { readonly network: string; readonly audience: string };
 

@@ -126,7 +126,8 @@ export class NodeHost {
       ]),
       this.tunnelPeers(),
     ]);
-    return shown.join("\n--\n").replaceAll(/ expires \S+/g, "");
+    // The lease is renewed for the time that a map has left, which is another each time.
+    return shown.join("\n--\n").replaceAll(/ (?:timeout|expires) \S+/g, "");
   }
 
   /** The peers as the tunnel holds them, one a line: key, endpoint and prefixes. Empty without a tunnel. */

@@ -4,10 +4,9 @@ import { assert } from "../../src/base/assert.ts";
 import { fingerprintOf } from "../../src/crypto/fingerprint.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { wordsOf } from "./journal.ts";
-import { type Mesh, onMesh } from "./mesh.ts";
+import { onMesh } from "./mesh.ts";
 import { tunnelName } from "./node-host.ts";
-import type { PersonHost } from "./person-host.ts";
-import { decideTogether, protect } from "./quorum.ts";
+import { decideTogether, protect, threeOf } from "./quorum.ts";
 
 /** The requirement (design: signed to the last packet). */
 const cutOffMaxMs = 2_000;
@@ -25,14 +24,6 @@ const { test } = onMesh("quorum", {
     { name: "dave", at: "daemon" },
   ],
 });
-
-type QuorumMesh = Mesh<"alice" | "bob" | "carol" | "dave">;
-
-const three = (mesh: QuorumMesh): readonly [PersonHost, PersonHost, PersonHost] => {
-  const [ann, ben, cleo] = mesh.people;
-  assert(ann !== undefined && ben !== undefined && cleo !== undefined, "three were invited");
-  return [ann, ben, cleo];
-};
 
 test("one key becomes two of three people, and no ping is lost meanwhile", async (mesh) => {
   const { alice, bob } = mesh.nodes;
@@ -78,7 +69,7 @@ test("a machine waits in the queue, and up says for whom", async (mesh) => {
 
 test("approvers see the same fingerprint, and one of them admits nobody", async (mesh) => {
   const { carol } = mesh.nodes;
-  const [ann] = three(mesh);
+  const [ann] = threeOf(mesh);
   const { request } = await carol.status();
   expect(await ann.decide("pending")).toContain(request?.fingerprint ?? "no fingerprint");
   const [outcome] = await ann.outcomes("sign", "carol");
@@ -92,7 +83,7 @@ test("approvers see the same fingerprint, and one of them admits nobody", async 
 
 test("the second signature admits it, while up waits", async (mesh) => {
   const { alice, carol } = mesh.nodes;
-  const [, ben] = three(mesh);
+  const [, ben] = threeOf(mesh);
   const waiting = carol.service.run(["up"]);
   await ben.decide("sign", "--all");
   const said = await waiting;
@@ -105,7 +96,7 @@ test("the second signature admits it, while up waits", async (mesh) => {
 
 test("a machine that approvers turn down is told why, and stays out", async (mesh) => {
   const { dave } = mesh.nodes;
-  const [ann] = three(mesh);
+  const [ann] = threeOf(mesh);
   const token = await mesh.control.token();
   const waiting = dave.service.run(["up", "--token-file", "-"], { stdin: token });
   await dave.untilState("waiting");
@@ -118,7 +109,7 @@ test("a machine that approvers turn down is told why, and stays out", async (mes
 
 test("a revocation by two cuts a node off within two seconds", async (mesh) => {
   const { alice, bob, carol } = mesh.nodes;
-  const [ann, ben] = three(mesh);
+  const [ann, ben] = threeOf(mesh);
   await mesh.untilMeshed(alice, bob, carol);
   const them = await carol.self();
   const [outcome] = await ann.outcomes("propose", "revoke-node", "carol");
@@ -163,7 +154,7 @@ test("it stays out over restarts of everybody, and cannot ask its way back", asy
 
 test("a quarantined node reaches nobody, and is back after two signatures", async (mesh) => {
   const { alice, bob } = mesh.nodes;
-  const people = three(mesh);
+  const people = threeOf(mesh);
   const { ipv4 } = await bob.self();
   await decideTogether(people, "quarantine-node", "bob");
   await bob.until("to be closed", ({ state }) => state === "closed");

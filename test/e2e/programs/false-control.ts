@@ -81,6 +81,15 @@ Bun.serve({
           tls: { rejectUnauthorized: false },
         });
       }
+      case "/send": {
+        const headers = { "content-type": "application/json" };
+        const body = await request.text();
+        const answer = await fetch(`${upstream}${searchParams.get("path")}`, {
+          ...{ method: "POST", body, headers },
+          tls: { rejectUnauthorized: false },
+        });
+        return Response.json({ status: answer.status, body: await answer.json() });
+      }
       case "/reply": {
         const body = await request.text();
         const headers = { "content-type": "application/json" };
