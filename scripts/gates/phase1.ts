@@ -1,12 +1,9 @@
 /** phase1 collects what each gate looks at, and prints and writes one verdict for each requirement. */
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { Glob } from "bun";
 import * as v from "valibot";
-import { type RuleName, rules, type Source } from "../../test/architecture/rules.ts";
-import { checks, root } from "../checks.ts";
+import { root } from "../checks.ts";
 import { run } from "../run.ts";
 import { acceptanceRows } from "./acceptance.ts";
 import { Allowances } from "./allowances.ts";
@@ -14,24 +11,23 @@ import { type Measured, measuredOf, metrics, round, type Subject } from "./basel
 import { auditFindings, licenceFindings, sourceFindings } from "./dependencies.ts";
 import { excuse, Exceptions } from "./exceptions.ts";
 import { type metricGates, textGates } from "./gate-names.ts";
-import type { TestCase } from "./junit.ts";
 import { renderRows, type Row, rowOf } from "./row.ts";
-import { type SourceFile, unresolvedFindings, unsafeFindings } from "./source-scan.ts";
-import { testFindings } from "./test-evidence.ts";
-import { readRun, staleText } from "./test-run.ts";
+import { unresolvedFindings, unsafeFindings } from "./source-scan.ts";
+import { builtAt, readSubject } from "./subject.ts";
 import { readIndex, readMapping } from "./trace-files.ts";
 import { filesOfTree, hashOfTree } from "./tree.ts";
-
-const read = (path: string): string => readFileSync(join(root, path), "utf8");
-const readAll = (paths: Iterable<string>): readonly SourceFile[] =>
-  [...paths].sort().map((path) => ({ path, text: read(path) }));
-
-/** The verdict of one gate, by the name that evidence calls it. */
-type Gate = { readonly name: string; readonly row: Row };
-const gate = (name: string, requirement: string, findings: readonly string[]): Gate => ({
-  name,
-  row: rowOf(requirement, name, findings),
-});
+import {
+  brokenRule,
+  type Gate,
+  gate,
+  judgeTests,
+  read,
+  readAll,
+  readSources,
+  textFindings,
+  tunnelRule,
+  write,
+} from "./verdicts.ts";
 
 async function textVerdicts(): Promise<readonly Gate[]> {
   const verdicts: Gate[] = [];
@@ -41,19 +37,9 @@ async function textVerdicts(): Promise<readonly Gate[]> {
     types: "P1I-7-3",
   };
   for (const name of textGates) {
-    const program = checks.find((one) => one.name === name);
-    const findings =
-      program === undefined ? ["there is no such program"] : await fails(program.argv);
-    verdicts.push(gate(name, ids[name] ?? name, findings));
+    verdicts.push(gate(name, ids[name] ?? name, await textFindings(name)));
   }
   return verdicts;
-}
-
-async function fails(argv: readonly string[]): Promise<readonly string[]> {
-  const { exitCode, stdout, stderr } = await run(argv, { cwd: root });
-  if (exitCode === 0) return [];
-  const lines = `${stdout}${stderr}`.split("\n").filter((line) => line.trim() !== "");
-  return [`exit ${exitCode}: scripts/check shows all of it`, ...lines.slice(0, 5)];
 }
 
 async function dependencyVerdicts(exceptions: Exceptions): Promise<{
@@ -80,59 +66,29 @@ async function dependencyVerdicts(exceptions: Exceptions): Promise<{
 }
 
 async function sourceVerdicts(allowances: Allowances): Promise<readonly Gate[]> {
-  const paths = [...new Glob("src/**/*.ts").scanSync(root)];
-  const sources = readAll(paths);
-  const broken = (name: RuleName): readonly string[] =>
-    sources.flatMap(({ path, text }) => {
-      const source: Source = { path: path.replace(/^src\//, ""), text };
-      return rules[name](source).map((finding) => `${path}: ${finding}`);
-    });
+  const sources = readSources();
   const documents = readAll(
     (await filesOfTree(root, ["docs", "README.md", "CHANGELOG.md"])).filter((path) =>
       path.endsWith(".md"),
     ),
   );
-  const unsafe = [...unsafeFindings(sources, allowances), ...broken("runs no shell")];
+  const unsafe = [...unsafeFindings(sources, allowances), ...brokenRule(sources, "runs no shell")];
   return [
-    gate("tunnel words", "P1I-7-7", broken("keeps the tunnel's make to its adapter")),
+    gate("tunnel words", "P1I-7-7", brokenRule(sources, tunnelRule)),
     gate("unsafe constructs", "P1I-7-8", unsafe),
     gate("unresolved markers", "P1I-7-9", unresolvedFindings([...sources, ...documents])),
   ];
 }
 
-type Tests = { readonly cases: readonly TestCase[] | null; readonly verdict: Gate };
-
-async function testVerdict(allowances: Allowances): Promise<Tests> {
-  const tests = await readRun(root);
-  const files = [...new Glob("test/**/*.test.ts").scanSync(root)].sort();
-  return tests.ok
-    ? {
-        cases: tests.value,
-        verdict: gate("tests", "P1I-7-4", testFindings(tests.value, files, allowances)),
-      }
-    : { cases: null, verdict: gate("tests", "P1I-7-4", [staleText(tests.error)]) };
+async function testVerdict(allowances: Allowances) {
+  const { cases, findings } = await judgeTests(allowances);
+  return { cases, verdict: gate("tests", "P1I-7-4", findings) };
 }
 
-const Manifest = v.object({
-  commit: v.string(),
-  built: v.array(v.object({ target: v.string(), file: v.string(), sha256: v.string() })),
+const subject = (): Subject => ({
+  ...readSubject(root),
+  ...{ builtAt: builtAt(root), now: new Date() },
 });
-
-function subject(): Subject {
-  const { commit, built } = v.parse(
-    v.pipe(v.string(), v.parseJson(), Manifest),
-    read("artifacts/build/manifest.json"),
-  );
-  const own = built.find(({ target }) => target === `linux-${process.arch}`);
-  if (own === undefined) throw new Error("this machine's executable is not built: scripts/build");
-  const builtAt = statSync(join(root, "artifacts/build", own.file)).mtime;
-  return { sha256: own.sha256, commit, builtAt, now: new Date() };
-}
-
-async function write(path: string, value: unknown): Promise<void> {
-  await mkdir(join(root, path, ".."), { recursive: true });
-  await Bun.write(join(root, path), `${JSON.stringify(value, null, 2)}\n`);
-}
 
 async function performanceVerdicts(): Promise<readonly Gate[]> {
   const about = subject();
