@@ -1,4 +1,4 @@
-/** gate-names are the rows that scripts/gates/phase1 decides, by the name that evidence calls them. */
+/** gate-names are the rows that the scripts of gates decide, by the name that evidence calls them. */
 
 /** Section 7 of the requirements of phase 1. */
 export const textGates = ["format", "lint", "types"] as const;
@@ -21,4 +21,18 @@ export const metricGates = [
   "throughput_overhead",
 ] as const;
 
-export const gateNames: readonly string[] = [...textGates, ...treeGates, ...metricGates];
+/** What scripts/gates/membership decides beside the text. */
+export const membershipGates = [
+  "membership conformance",
+  "membership negative tests",
+  "membership recovery",
+  "membership drills",
+  "membership audit integrity",
+] as const;
+
+export const gateNames: readonly string[] = [
+  ...textGates,
+  ...treeGates,
+  ...metricGates,
+  ...membershipGates,
+];

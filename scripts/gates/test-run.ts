@@ -17,6 +17,7 @@ const RunRecord = v.strictObject({
   /** Null when the tree changed while the tests ran: then nobody knows what they tested. */
   tree: v.nullable(Hash),
   startedAt: v.pipe(v.string(), v.isoTimestamp()),
+  endedAt: v.pipe(v.string(), v.isoTimestamp()),
   kinds: v.array(v.string()),
   /** Parts of file names: a run with any is of some tests only. */
   filters: v.array(v.string()),
@@ -49,6 +50,7 @@ export async function endRun(
     version: 1,
     tree: isSame ? tree : null,
     startedAt,
+    endedAt: new Date().toISOString(),
     kinds: ran.kinds,
     filters: ran.filters,
     reports: Object.fromEntries(
@@ -107,4 +109,13 @@ export async function readRun(root: string): Promise<Result<readonly TestCase[],
     cases.push(...casesOf(readFileSync(path, "utf8")));
   }
   return ok(cases);
+}
+
+/** How long the last run took; 0 when there is none that can be read. */
+export function runDurationMs(root: string): number {
+  if (!existsSync(recordPath(root))) return 0;
+  const text = readFileSync(recordPath(root), "utf8");
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), RunRecord), text);
+  if (!parsed.success) return 0;
+  return Date.parse(parsed.output.endedAt) - Date.parse(parsed.output.startedAt);
 }

@@ -6,7 +6,7 @@ const states: readonly State[] = ["tested", "gated", "in part", "missing"];
 const meaning: Readonly<Record<State, string>> = {
   tested:
     "tests show it; they ran and passed when this page was written, those of the virtual lab when it was last asked for",
-  gated: "`scripts/gates/phase1` decides it anew at each run",
+  gated: "a gate (`scripts/gates/`) decides it anew at each run",
   "in part": "some of it is shown; what is not is said",
   missing: "nothing shows it yet",
 };

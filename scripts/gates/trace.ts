@@ -33,7 +33,7 @@ export const Evidence = v.strictObject({
   code: v.pipe(v.array(Path), v.minLength(1)),
   /** Test files, each with names of its tests; `*` in a name stands for any text. */
   tests: v.optional(v.record(Path, v.pipe(v.array(Text), v.minLength(1)))),
-  /** Rows of scripts/gates/phase1 that decide it at each run. */
+  /** Rows of the gates that decide it at each run. */
   gates: v.optional(v.pipe(v.array(Text), v.minLength(1))),
 });
 export type Evidence = v.InferOutput<typeof Evidence>;
