@@ -29,13 +29,15 @@ WHO DECIDES: ${state.threshold} of ${approvers.length}
 ${approvers.map(({ name, role, key }) => `  ${name.padEnd(20)} ${role.padEnd(9)} ${fingerprintOf(key)}`).join("\n")}
 
 ONE KEY IS LOST (${spare} can be lost at once)
-  The others: rustynet membership propose revoke-approver NAME, and sign it.
   A new key for the same person: rustynet approver init on their machine, then
-  rustynet membership propose rotate-approver NAME CARD. Do it before the next one is lost.
+  rustynet membership propose rotate-approver NAME CARD; the person and the others sign.
+  If there will be none: rustynet membership propose revoke-approver NAME. Do it before
+  the next one is lost.
 
 ONE KEY IS STOLEN
-  The same, at once: revoke first. Then rustynet membership log: what did it sign?
-  Alone it could decide nothing.
+  At once: rustynet membership propose revoke-approver NAME, and sign it. Then
+  rustynet membership log: what did it sign? Alone it could decide nothing. The person's
+  new key has another name: rustynet membership propose add-approver CARD.
 
 A NODE IS STOLEN
   rustynet membership propose revoke-node NAME; ${state.threshold} sign; everybody cuts it off.

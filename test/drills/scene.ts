@@ -3,7 +3,7 @@ import type { Finished } from "../lab/lab-process.ts";
 import { ControlHost } from "../e2e/control-host.ts";
 import { wordsOf } from "../e2e/journal.ts";
 import type { Mesh } from "../e2e/mesh.ts";
-import { NodeHost } from "../e2e/node-host.ts";
+import type { NodeHost } from "../e2e/node-host.ts";
 import { approverHome, PersonHost } from "../e2e/person-host.ts";
 import type { Step } from "./evidence.ts";
 
