@@ -2,8 +2,8 @@
 import { mkdir, rename, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { Glob } from "bun";
 import * as v from "valibot";
+import { sourcesOf } from "./build-sources.ts";
 import { closedOptions, shutDoor } from "./closed.ts";
 import { output, ProgramFailed, run } from "./run.ts";
 import { bringRuntime } from "./runtime.ts";
@@ -47,12 +47,7 @@ async function sha256Of(path: string): Promise<string> {
 
 async function hashOfSources(): Promise<string> {
   const hasher = new Bun.CryptoHasher("sha256");
-  const machinery = ["build", "closed", "run", "runtime", "sbom"].map(
-    (name) => `scripts/${name}.ts`,
-  );
-  const settings = ["bun.lock", "package.json", "tsconfig.json"];
-  const sources = [...new Glob("{src/**/*,systemd/*}").scanSync(root), ...machinery, ...settings];
-  for (const path of sources.sort()) {
+  for (const path of sourcesOf(root)) {
     hasher.update(`${path}\0${await sha256Of(join(root, path))}\0`);
   }
   return hasher.digest("hex");
