@@ -45,14 +45,17 @@ export const brokenRule = (sources: readonly SourceFile[], name: RuleName): read
     return rules[name](source).map((finding) => `${path}: ${finding}`);
   });
 
-/** `cases` is null when no run counts for this tree. */
-export async function judgeTests(allowances: Allowances): Promise<{
+/** `cases` is null when no run counts for this tree. `isAsked`: of which files some test has to have run. */
+export async function judgeTests(
+  allowances: Allowances,
+  isAsked: (file: string) => boolean = () => true,
+): Promise<{
   readonly cases: readonly TestCase[] | null;
   readonly findings: readonly string[];
 }> {
   const tests = await readRun(root);
   if (!tests.ok) return { cases: null, findings: [staleText(tests.error)] };
-  const files = [...new Glob("test/**/*.test.ts").scanSync(root)].sort();
+  const files = [...new Glob("test/**/*.test.ts").scanSync(root)].filter(isAsked).sort();
   return { cases: tests.value, findings: testFindings(tests.value, files, allowances) };
 }
 

@@ -157,11 +157,13 @@ test("a quarantined node reaches nobody, and is back after two signatures", asyn
   const people = threeOf(mesh);
   const { ipv4 } = await bob.self();
   await decideTogether(people, "quarantine-node", "bob");
-  await bob.until("to be closed", ({ state }) => state === "closed");
+  const closed = await bob.until("to be closed", ({ state }) => state === "closed");
+  expect(closed.tunnel).toBeNull();
   await waitFor("alice to have no such peer", async () => {
     return !(await alice.tunnelPeers()).includes(ipv4);
   });
   await decideTogether(people, "restore-node", "bob");
   await bob.untilState("running");
   await mesh.untilMeshed(alice, bob);
+  expect(await alice.tunnelPeers()).toContain(ipv4);
 });

@@ -86,10 +86,12 @@ test("no decision that two of three did not make changes anything on a node", as
 
 test("afterwards the node follows the people as before", async (mesh) => {
   const { alice } = mesh.nodes;
+  const { trust } = await alice.status();
   await decideTogether(await three(mesh), "rename-node", "bob", "robert");
-  await alice.until("to learn bob's new name", ({ peers }) =>
+  const after = await alice.until("to learn bob's new name", ({ peers }) =>
     peers.some(({ name }) => `${name}` === "robert"),
   );
+  expect(after.trust?.epoch).toBe((trust?.epoch ?? 0) + 1);
 });
 
 test("under-threshold signer set at the true server: it waits, changes nothing, and is written down", async (mesh) => {
