@@ -5,6 +5,7 @@ import { Fault } from "../base/fault.ts";
 import { Envelope } from "../crypto/envelope.ts";
 import { openUpdate } from "../membership/membership.ts";
 import { type Judged, openProposals } from "../membership/proposal.ts";
+import { activeApprovers, type Approver } from "../membership/state.ts";
 import type { Update } from "../membership/update.ts";
 import type { UpdateId } from "../model/ids.ts";
 import { insertAudit } from "../store/control-store-audit.ts";
@@ -20,8 +21,14 @@ import { isEvidence, raiseConflict } from "./conflicts.ts";
 import type { Control } from "./control.ts";
 import { auditOf } from "./settle.ts";
 
-/** Open ones at any time. More wait for nobody who could read them. */
-const pendingMax = 1_000;
+export type QueueLimits = {
+  /** Open ones at any time. More wait for nobody who could read them. */
+  readonly pendingMax: number;
+  /** So many of each approver's find room even then: who fills the queue keeps nobody from deciding. */
+  readonly reservedMax: number;
+};
+
+const queueLimitsDefault: QueueLimits = { pendingMax: 1_000, reservedMax: 20 };
 
 /** An update as it was sent in, together with what was known of it. */
 type Incoming = {
@@ -40,35 +47,65 @@ export async function takeIn(
   transaction: Transaction,
   envelopes: readonly Envelope[],
   actor: string,
+  limits: QueueLimits = queueLimitsDefault,
 ): Promise<readonly UpdateId[]> {
-  const incoming: Incoming[] = [];
-  for (const envelope of envelopes) incoming.push(await meet(transaction, envelope));
+  const incoming = await meetAll(transaction, envelopes);
   const fresh = incoming.filter(isNews);
+  for (const { update, known } of fresh)
+    if (known?.state === "rejected" || known?.state === "expired") throw notOpen(update.id, known);
   const pending = await listPending(transaction);
-  if (pending.length + fresh.filter(({ known }) => known === null).length > pendingMax)
-    throw tooManyProposals();
+  refuseFlood(control, pending, fresh, limits);
   const verdicts = judgeAmong(control, pending, fresh);
   for (const each of fresh)
     await keep(control, transaction, each, verdicts.get(each.update.id), actor);
   return incoming.map(({ update }) => update.id);
 }
 
-async function meet(transaction: Transaction, envelope: Envelope): Promise<Incoming> {
-  const opened = openUpdate(envelope);
-  if (!opened.ok) throw refusedUpdate(opened.error);
-  const { update } = opened.value;
-  const known = await proposalWithId(transaction, update.id);
-  if (known === null) return { update, known, envelope };
-  const merged = mergeSignatures(known.envelope, envelope);
-  const isOver = known.state === "rejected" || known.state === "expired";
-  if (isOver && merged.signatures.length > known.envelope.signatures.length)
-    throw notOpen(update.id, known);
-  return { update, known, envelope: merged };
+/** Each update once, with all the signatures that were sent or known of it. */
+async function meetAll(
+  transaction: Transaction,
+  envelopes: readonly Envelope[],
+): Promise<readonly Incoming[]> {
+  const met = new Map<UpdateId, Incoming>();
+  for (const envelope of envelopes) {
+    const opened = openUpdate(envelope);
+    if (!opened.ok) throw refusedUpdate(opened.error);
+    const { update } = opened.value;
+    const before = met.get(update.id);
+    const known =
+      before === undefined ? await proposalWithId(transaction, update.id) : before.known;
+    const held = before?.envelope ?? known?.envelope;
+    const merged = held === undefined ? envelope : mergeSignatures(held, envelope);
+    met.set(update.id, { update, known, envelope: merged });
+  }
+  return [...met.values()];
 }
 
 const isNews = ({ known, envelope }: Incoming): boolean =>
   known === null ||
   (known.state !== "applied" && envelope.signatures.length > known.envelope.signatures.length);
+
+/** Throws when the queue is full, and more of those who made these wait already than is kept for them. */
+function refuseFlood(
+  { network }: Control,
+  pending: readonly StoredProposal[],
+  fresh: readonly Incoming[],
+  { pendingMax, reservedMax }: QueueLimits,
+): void {
+  const made = fresh.filter(({ known }) => known === null);
+  if (made.length === 0 || pending.length + made.length <= pendingMax) return;
+  const all = [...pending, ...made];
+  const voices = activeApprovers(network.state).filter(
+    (voice) => all.filter(isSignedBy(voice)).length <= reservedMax,
+  );
+  if (!made.every((each) => voices.some((voice) => isSignedBy(voice)(each))))
+    throw tooManyProposals(pendingMax);
+}
+
+const isSignedBy =
+  ({ key }: Approver) =>
+  ({ envelope }: Pick<Incoming, "envelope">): boolean =>
+    envelope.signatures.some(({ keyid }) => keyid === key);
 
 /** Judges what has come in together with what waits, each on whatever it builds. */
 function judgeAmong(
@@ -105,6 +142,10 @@ async function keep(
     if (!isEvidence(control.network, envelope)) throw refusedUpdate(verdict.why);
     return raiseConflict(control, transaction, { ...row, words: known?.words ?? [] });
   }
+  if (known !== null && known.state !== "pending") throw notOpen(id, known);
+  // A candidate could otherwise propose another one, who outlasts the first.
+  if (!activeApprovers(control.network.state).some((voice) => isSignedBy(voice)({ envelope })))
+    throw unheard();
   const words = [...verdict.proposal.words];
   await putProposal(transaction, { ...row, state: "pending", reason: "", words });
   const event = known === null ? "proposal_made" : "proposal_signed";
@@ -120,10 +161,20 @@ function mergeSignatures(known: Envelope, other: Envelope): Envelope {
   const fresh = other.signatures.filter(
     ({ keyid }) => !known.signatures.some((signature) => signature.keyid === keyid),
   );
-  return v.parse(Envelope, { ...known, signatures: [...known.signatures, ...fresh] });
+  const merged = { ...known, signatures: [...known.signatures, ...fresh] };
+  const parsed = v.safeParse(Envelope, merged);
+  if (parsed.success) return parsed.output;
+  throw new Fault("membership_rejected", "more keys have signed it than could have a say in it", {
+    remedy: "send it with the signatures of approvers alone",
+  });
 }
 
-const tooManyProposals = (): Fault =>
+const unheard = (): Fault =>
+  new Fault("permission_denied", "no approver in force has signed what is proposed", {
+    remedy: "have an approver propose it: rustynet membership propose",
+  });
+
+const tooManyProposals = (pendingMax: number): Fault =>
   new Fault("rate_limited", `${pendingMax} proposals wait already`, {
     remedy: "sign or reject some of them: rustynet membership pending",
   });
