@@ -86,6 +86,7 @@ export async function appendUpdate(
   await concludeUpdate(control, transaction, update, next.value);
   transaction.afterCommit(() => {
     network.adoptEntry(next.value, entry, generation);
+    control.undecided.forget();
     // Done here, and nowhere else yet: whoever relies on it has to know.
     const aheadS = acceptedAt - now;
     if (aheadS > skewMaxS) control.log.error("log_ahead_of_clock", { epoch: state.epoch, aheadS });
@@ -105,7 +106,8 @@ async function concludeUpdate(
   // What it said as a member, or under another key, must not be there after a restart.
   if (!speaksOn(network.state.nodes.get(node), state.nodes.get(node)))
     await deleteAdvertisement(transaction, node);
-  if (operation.kind !== "add_node") return;
+  // A machine that waited may also have come in by a voucher.
+  if (operation.kind !== "add_node" && operation.kind !== "redeem_voucher") return;
   const waiting = await endRequest(transaction, node, "admitted", "");
   if (waiting !== null) await insertAdmission(transaction, node, waiting.credential, clock.nowS());
 }

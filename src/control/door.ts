@@ -70,8 +70,10 @@ function holderOf(control: Control, key: SigningKey): Proven | null {
   const node = memberWithKey(control, key);
   if (node !== undefined) return { kind: "member", node };
   const approver = activeApprovers(control.network.state).find((each) => each.key === key);
-  const someone = approver ?? control.candidates.withKey(key);
-  return someone === undefined ? null : { kind: "approver", approver: someone };
+  if (approver !== undefined) return { kind: "approver", approver, isCandidate: false };
+  const candidate = control.undecided.candidateWithKey(key);
+  if (candidate === undefined) return null;
+  return { kind: "approver", approver: candidate, isCandidate: true };
 }
 
 function refuseInactive(node: Node): void {
@@ -106,7 +108,9 @@ function refusalOf(rejection: RequestRejection): Fault {
   switch (rejection.code) {
     case "key_unknown":
       return new Fault("permission_denied", "no member of this network has this key", {
-        remedy: "join with a token first: rustynet up TOKEN",
+        remedy:
+          "join with a token first: rustynet up TOKEN; an approver's key has to be in force: " +
+          "ask another approver for rustynet membership status",
       });
     case "clock_skew": {
       const offS = rejection.createdS - rejection.nowS;

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { Fault } from "../base/fault.ts";
 import { openEnvelope } from "../crypto/envelope.ts";
 import { nextAddresses } from "../membership/addresses.ts";
-import { nodeIdOf } from "../membership/membership.ts";
+import { advance, nodeIdOf } from "../membership/membership.ts";
 import { freeName } from "../membership/names.ts";
 import { type Node, nodeWithKey, type State } from "../membership/state.ts";
 import type { NodeId } from "../model/ids.ts";
@@ -25,7 +25,7 @@ import type { Transaction } from "../store/control-store.ts";
 import type { Input, Output } from "../wire/control-api.ts";
 import { EnrollmentRequest, enrollmentType } from "../wire/enrollment.ts";
 import type { LimiterDecision } from "./abuse.ts";
-import { commitOperation, decidesAlone } from "./changes.ts";
+import { commitOperation, decidesAlone, refusedUpdate } from "./changes.ts";
 import type { Caller, Control } from "./control.ts";
 import { expireDue } from "./credentials.ts";
 import { spellHistory } from "./history.ts";
@@ -155,8 +155,15 @@ async function admitNode(
     await admitAtOnce(control, transaction, id, request, credential);
     return { status: "admitted", node: id };
   }
-  if (!isWaiting) await queueRequest(control, transaction, id, credential.id, envelope);
-  const approvals = await approvalsFor(control, transaction, id);
+  if (!isWaiting) {
+    // Refused now rather than by each approver in turn: the key may have been given up for good.
+    const { state } = control.network;
+    const node = nodeFor(state, id, request, credential);
+    const next = advance(state, { kind: "add_node", node });
+    if (!next.ok) throw refusedUpdate(next.error);
+    await queueRequest(control, transaction, id, credential.id, envelope);
+  }
+  const approvals = approvalsFor(control, id);
   return { status: "waiting", node: id, approvals };
 }
 

@@ -23,6 +23,7 @@ import { noVoice, ownVoice, signOperation } from "./changes.ts";
 import { actorOf, type Caller, type Control } from "./control.ts";
 import { notOpen, takeIn } from "./intake.ts";
 import { auditOf, judgePending, settle } from "./settle.ts";
+import { refuseCandidate } from "./undecided.ts";
 
 /** Takes in updates with the signatures they have, and puts into the log what is decided by that. */
 export async function submitProposals(
@@ -91,6 +92,7 @@ export async function rejectProposal(
   { id, reason }: Input<"proposalReject">,
   caller: Caller,
 ): Promise<Output<"proposalReject">> {
+  refuseCandidate(caller);
   await control.store.transact(async (transaction) => {
     const ended = await endProposal(transaction, id, "rejected", reason);
     if (ended === null) throw notOpen(id, await proposalWithId(transaction, id));
@@ -103,39 +105,46 @@ export async function rejectProposal(
 
 /** Those that wait, in the order in which they build on one another; then those that have ended. */
 export async function listProposals(control: Control): Promise<Output<"proposalList">> {
-  const rows = await control.store.transact(async (transaction) => [
-    ...(await listPending(transaction)),
-    ...(await listEnded(transaction)),
-  ]);
-  return { outcomes: wordOutcomes(control, rows), head: control.network.head };
+  const { pending, ended } = await control.store.transact(async (transaction) => ({
+    pending: await listPending(transaction),
+    ended: await listEnded(transaction),
+  }));
+  const outcomes = wordOutcomes(control, [...pending, ...ended], pending);
+  return { outcomes, head: control.network.head };
 }
 
-/** Writes down which proposals have run out. */
+/** Writes down which proposals have run out, and ends what builds on them. */
 export async function expireDueProposals(control: Control): Promise<void> {
-  await control.store.transact(async (transaction) => {
-    for (const { id } of await expireProposals(transaction, control.clock.nowS()))
+  const expired = await control.store.transact(async (transaction) => {
+    const due = await expireProposals(transaction, control.clock.nowS());
+    for (const { id } of due)
       await insertAudit(transaction, auditOf(control, "clock", "proposal_expired", id, ""));
+    return due;
   });
+  if (expired.length > 0) await settle(control);
 }
 
 async function outcomesOf(
   control: Control,
   ids: readonly UpdateId[],
 ): Promise<Output<"proposalSubmit">> {
-  const rows = await control.store.transact(async (transaction) => {
+  const { rows, pending } = await control.store.transact(async (transaction) => {
     const found: StoredProposal[] = [];
     for (const id of ids) {
       const row = await proposalWithId(transaction, id);
       if (row !== null) found.push(row);
     }
-    return found;
+    return { rows: found, pending: await listPending(transaction) };
   });
-  return { outcomes: wordOutcomes(control, rows), head: control.network.head };
+  return { outcomes: wordOutcomes(control, rows, pending), head: control.network.head };
 }
 
-/** What there is to say of each; of those that wait, also whose word is missing. */
-function wordOutcomes({ network, clock }: Control, rows: readonly StoredProposal[]): Outcome[] {
-  const pending = rows.filter(({ state }) => state === "pending");
+/** What there is to say of each; of those that wait, also whose word is missing: they build on one another. */
+function wordOutcomes(
+  { network, clock }: Control,
+  rows: readonly StoredProposal[],
+  pending: readonly StoredProposal[],
+): Outcome[] {
   const envelopes = pending.map(({ envelope }) => envelope);
   const judged = openProposals(network.membership, envelopes, clock.nowS());
   const tallies = new Map(

@@ -1,9 +1,7 @@
 /** requests is the queue of machines that showed a credential and wait for the word of approvers. */
 import { Fault } from "../base/fault.ts";
 import type { Envelope } from "../crypto/envelope.ts";
-import { openProposals } from "../membership/proposal.ts";
 import { activeApprovers } from "../membership/state.ts";
-import { subjectOf } from "../membership/update.ts";
 import type { CredentialId, NodeId } from "../model/ids.ts";
 import { insertAudit } from "../store/control-store-audit.ts";
 import { listPending } from "../store/control-store-proposals.ts";
@@ -19,6 +17,7 @@ import type { Dossier } from "../wire/dossier.ts";
 import type { Approvals } from "../wire/enrollment.ts";
 import { actorOf, type Caller, type Control } from "./control.ts";
 import { historyOf } from "./history.ts";
+import { refuseCandidate } from "./undecided.ts";
 
 /** Writes down that a machine waits. The use of its credential is taken in the same transaction. */
 export async function queueRequest(
@@ -45,30 +44,20 @@ export function refuseRejected(request: StoredRequest | null): void {
   });
 }
 
-/** Whose word the admission of a node waits for. */
-export async function approvalsFor(
-  { network, clock }: Control,
-  transaction: Transaction,
-  node: NodeId,
-): Promise<Approvals> {
-  const rows = await listPending(transaction);
-  const judged = openProposals(
-    network.membership,
-    rows.map(({ envelope }) => envelope),
-    clock.nowS(),
-  );
-  for (const each of judged) {
-    if (each.kind !== "open" || subjectOf(each.proposal.update.operation) !== node) continue;
-    const { tally, update } = each.proposal;
-    return {
-      need: tally.need,
-      signed: tally.signed.map(({ name }) => name),
-      missing: tally.missing.map(({ name }) => name),
-      expiresAt: update.expiresAt,
-    };
+/** Whose word the admission of a node waits for. Machines ask often: nothing is verified anew for it. */
+export function approvalsFor({ network, undecided }: Control, node: NodeId): Approvals {
+  const proposal = undecided.admissionOf(node);
+  if (proposal === undefined) {
+    const missing = activeApprovers(network.state).map(({ name }) => name);
+    return { need: network.state.threshold, signed: [], missing, expiresAt: null };
   }
-  const missing = activeApprovers(network.state).map(({ name }) => name);
-  return { need: network.state.threshold, signed: [], missing, expiresAt: null };
+  const { tally, update } = proposal;
+  return {
+    need: tally.need,
+    signed: tally.signed.map(({ name }) => name),
+    missing: tally.missing.map(({ name }) => name),
+    expiresAt: update.expiresAt,
+  };
 }
 
 export async function rejectRequest(
@@ -76,6 +65,7 @@ export async function rejectRequest(
   { node, reason }: Input<"requestReject">,
   caller: Caller,
 ): Promise<Output<"requestReject">> {
+  refuseCandidate(caller);
   await store.transact(async (transaction) => {
     const ended = await endRequest(transaction, node, "rejected", reason);
     if (ended === null)

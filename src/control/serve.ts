@@ -36,11 +36,11 @@ import {
   signProposals,
   submitProposals,
 } from "./proposals.ts";
-import { Candidates } from "./candidates.ts";
 import { checkpointWhenDue } from "./checkpoints.ts";
 import { forgetOldNonces } from "./replays.ts";
 import { rejectRequest, showMembership } from "./requests.ts";
 import { settle } from "./settle.ts";
+import { Undecided } from "./undecided.ts";
 import { redeemVoucher, showVoucherHistory } from "./vouchers.ts";
 import { type TlsMaterial, tlsPinOf } from "./tls-files.ts";
 
@@ -86,8 +86,8 @@ export async function startControl(options: ServeOptions): Promise<RunningContro
   parts.defer(() => streams.stop());
   const abuse = new AbuseGuard(options.limits);
   const pin = tlsPinOf(keys.certificate);
-  const candidates = new Candidates();
-  const core = { url, pin, approver: keys.approver, candidates, network, streams, abuse };
+  const undecided = new Undecided();
+  const core = { url, pin, approver: keys.approver, undecided, network, streams, abuse };
   const control: Control = { ...core, store, clock, random, log };
   parts.defer(() => keepUp(control));
   await settle(control);
@@ -156,6 +156,8 @@ async function keepUp(control: Control): Promise<void> {
     await expireDue(control);
     await expireDueProposals(control);
     await checkpointWhenDue(control);
+    // The log moves on by other ways too: by a machine that joins or leaves.
+    if (!control.undecided.isOf(control.network.head.root)) await settle(control);
     await forgetOldNonces(control);
     await writeSeen(control);
   } catch (error) {

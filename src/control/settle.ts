@@ -4,9 +4,9 @@ import { explain } from "../membership/explain.ts";
 import { openUpdate } from "../membership/membership.ts";
 import { type Judged, openProposals, type Proposal } from "../membership/proposal.ts";
 import type { Operation } from "../membership/update.ts";
-import type { UpdateId } from "../model/ids.ts";
+import type { StateRoot, UpdateId } from "../model/ids.ts";
 import { type AuditEvent, insertAudit, type LogEvent } from "../store/control-store-audit.ts";
-import { endProposal, listPending } from "../store/control-store-proposals.ts";
+import { endProposal, listPending, proposalWithId } from "../store/control-store-proposals.ts";
 import { appendUpdate } from "./changes.ts";
 import type { Control } from "./control.ts";
 
@@ -16,16 +16,16 @@ import type { Control } from "./control.ts";
  */
 export async function settle(control: Control): Promise<void> {
   for (;;) {
-    const judged = await control.store.transact(async (transaction) => {
+    const { upon, judged } = await control.store.transact(async (transaction) => {
       const found = await judgePending(control, transaction);
       await endVoid(control, transaction, found);
-      return found;
+      return { upon: control.network.head.root, judged: found };
     });
     const open = judged.flatMap((each) => (each.kind === "open" ? [each.proposal] : []));
     let hasChanged = false;
     for (const proposal of open) hasChanged = (await applyNext(control, proposal)) || hasChanged;
     if (hasChanged) continue;
-    control.candidates.replace(open);
+    control.undecided.replace(upon, open);
     return;
   }
 }
@@ -35,6 +35,8 @@ function applyNext(control: Control, { update, tally, envelope }: Proposal): Pro
   const { network, store } = control;
   return store.transact(async (transaction) => {
     if (update.parent !== network.head.root || tally.verdict !== null) return false;
+    // An approver may have turned it down since it was judged.
+    if ((await proposalWithId(transaction, update.id))?.state !== "pending") return false;
     const actor = `approvers:${tally.signed.map(({ name }) => name).join(",")}`;
     const event = eventOf(update.operation);
     await appendUpdate(control, transaction, envelope, { actor, event, detail: update.id });
@@ -59,18 +61,27 @@ export async function judgePending(
   return openProposals(network.membership, envelopes, clock.nowS());
 }
 
-/** Ends what follows no state any more. What has only run out is left to the clock's own look. */
+/**
+ * Ends what follows no state any more. What has only run out is left to the clock's own look; what is not
+ * valid yet, and what builds on it, may be again: the server's clock was set back.
+ */
 async function endVoid(
   control: Control,
   transaction: Transaction,
   judged: readonly Judged[],
 ): Promise<void> {
+  const early = new Set<StateRoot>();
   for (const each of judged) {
     if (each.kind === "open" || each.why.code === "expired") continue;
     const opened = openUpdate(each.envelope);
     if (!opened.ok) continue;
+    const { id, parent, root } = opened.value.update;
+    if (each.why.code === "not_yet_valid" || early.has(parent)) {
+      early.add(root);
+      continue;
+    }
     const { message } = explain(each.why);
-    const ended = await endProposal(transaction, opened.value.update.id, "superseded", message);
+    const ended = await endProposal(transaction, id, "superseded", message);
     if (ended !== null)
       await insertAudit(
         transaction,

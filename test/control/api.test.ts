@@ -20,7 +20,7 @@ const reached = (throws?: Error): Handlers =>
 const callers: Record<Caller["kind"], Caller> = {
   anyone: { kind: "anyone", address: "192.0.2.1" },
   member: { kind: "member", address: "192.0.2.1", node: {} as never },
-  approver: { kind: "approver", address: "192.0.2.1", approver: {} as never },
+  approver: { kind: "approver", isCandidate: false, address: "192.0.2.1", approver: {} as never },
   operator: { kind: "operator", address: "uid:0", uid: 0 },
 };
 
