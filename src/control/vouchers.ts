@@ -7,6 +7,7 @@ import { Fault } from "../base/fault.ts";
 import { openEnvelope } from "../crypto/envelope.ts";
 import { openUpdate } from "../membership/membership.ts";
 import { nodeWithKey } from "../membership/state.ts";
+import type { SigningKey } from "../model/keys.ts";
 import { spendNonce } from "../store/control-store-nonces.ts";
 import type { Caller, Control } from "./control.ts";
 import type { Input, Output } from "../wire/control-api.ts";
@@ -36,12 +37,9 @@ export async function showVoucherHistory(
   if (voucher === undefined || !signers.has(key))
     throw new Fault("signature_invalid", "the request is not signed with the key it names");
   refuseSkew(createdAt, control.clock.nowS());
-  const { state } = control.network;
-  if (parsed.output.network !== state.network)
+  if (parsed.output.network !== control.network.state.network)
     throw new Fault("network_mismatch", "the voucher is for another network");
-  // Who has lost the answer is a member already, and may have spent the last use.
-  const isMember = nodeWithKey(state, key)?.status === "active";
-  if (!state.vouchers.has(voucher) && !isMember) throw unknownVoucher(state.retired.has(voucher));
+  refuseVoucher(control, voucher, key);
   const spent = await control.store.transact((transaction) =>
     spendNonce(transaction, { key, nonce, createdAt }),
   );
@@ -75,9 +73,15 @@ export async function redeemVoucher(
   return spelledWith(admitted, spellHistory(control.network));
 }
 
-function unknownVoucher(wasKnown: boolean): Fault {
-  const why = wasKnown ? "is used up, or was taken back" : "is none of this network";
-  return new Fault("credential_invalid", `this voucher ${why}`, {
+/** Who has lost the answer is a member already, and may have spent the last use. */
+function refuseVoucher({ network, clock }: Control, key: SigningKey, node: SigningKey): void {
+  const { state } = network;
+  if (nodeWithKey(state, node)?.status === "active") return;
+  const voucher = state.vouchers.get(key);
+  if (voucher !== undefined && clock.nowS() <= voucher.expiresAt) return;
+  const gone = state.retired.has(key) ? "is used up, or was taken back" : "is none of this network";
+  const why = voucher === undefined ? gone : "has run out";
+  throw new Fault("credential_invalid", `this voucher ${why}`, {
     remedy: "ask an approver for another one: rustynet membership propose add-voucher",
   });
 }
