@@ -1,38 +1,57 @@
 /** admission makes of a machine that asks to join the change that admits it. */
 import { Fault } from "../base/fault.ts";
 import { nextAddresses } from "../membership/addresses.ts";
-import { type Membership, nodeIdOf } from "../membership/membership.ts";
-import { freeName } from "../membership/names.ts";
-import { advance } from "../membership/membership.ts";
+import { describeOperation } from "../membership/describe.ts";
 import { explain } from "../membership/explain.ts";
+import { advance, type Membership, nodeIdOf } from "../membership/membership.ts";
+import { freeName } from "../membership/names.ts";
 import type { Operation } from "../membership/update.ts";
 import type { OpenedRequest } from "../wire/dossier.ts";
 
-/** One change for each request, each upon the one before it. */
+export type Admission = {
+  readonly request: OpenedRequest;
+  readonly operation: Operation;
+  /** What is signed, in words. */
+  readonly words: readonly string[];
+};
+
+/** A machine that cannot be let in as things are: its key may have been given up, or the range is full. */
+export type Unfit = { readonly request: OpenedRequest; readonly why: Fault };
+
+/** One change for each request, each upon the one before it. Who is unfit keeps nobody else out. */
 export function admitAll(
   upon: Membership,
   requests: readonly OpenedRequest[],
-): readonly Operation[] {
+): { readonly admissions: readonly Admission[]; readonly unfit: readonly Unfit[] } {
   let { state } = upon;
-  return requests.map((request) => {
-    const operation = admissionOf(state, request);
-    const next = advance(state, operation);
-    if (!next.ok) {
-      const { message, remedy } = explain(next.error);
-      throw new Fault("membership_rejected", `${request.request.name}: ${message}`, { remedy });
+  const admissions: Admission[] = [];
+  const unfit: Unfit[] = [];
+  for (const request of requests) {
+    const operation = operationFor(state, request);
+    if (operation instanceof Fault) {
+      unfit.push({ request, why: operation });
+      continue;
     }
-    ({ state } = next.value);
-    return operation;
-  });
+    const next = advance(state, operation);
+    if (next.ok) {
+      const words = describeOperation(state, operation);
+      admissions.push({ request, operation, words });
+      ({ state } = next.value);
+    } else {
+      const { message, remedy } = explain(next.error);
+      unfit.push({ request, why: new Fault("membership_rejected", message, { remedy }) });
+    }
+  }
+  return { admissions, unfit };
 }
 
-function admissionOf(
+function operationFor(
   state: Membership["state"],
   { request: { key, name }, owner, tags }: OpenedRequest,
-): Operation {
+): Operation | Fault {
   const addresses = nextAddresses(state, state.nodes.size + 1) ?? nextAddresses(state);
   if (addresses === null)
-    throw new Fault("unavailable", "the network has no address left", {
+    return new Fault("unavailable", "the network has no address left", {
       remedy: "remove nodes that are gone for good: rustynet membership propose remove-node",
     });
   const named = { id: nodeIdOf(key), key, name: freeName(state, name), owner, tags };

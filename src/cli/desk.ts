@@ -27,6 +27,7 @@ import type { Arguments, Context } from "./command.ts";
 import { openCustody, passphraseOption } from "./custody.ts";
 import { wordDossierRefusal } from "./desk-refusal.ts";
 import { outcomesIn } from "./desk-file.ts";
+import { inPortions } from "./portions.ts";
 
 export const hostPlace = "the control server of this host";
 
@@ -137,8 +138,11 @@ async function openHomeDesk(
   const { url, pin, genesis } = network;
   const { clock, random } = context;
   const channel = openControlChannel({ url, pin, signer: secret, clock, random });
-  const submit = async (envelopes: readonly Envelope[]) =>
-    (await channel.call("proposalSubmit", { envelopes: [...envelopes] })).outcomes;
+  const submit = (envelopes: readonly Envelope[]) =>
+    inPortions(envelopes, async (portion) => {
+      const answer = await channel.call("proposalSubmit", { envelopes: portion });
+      return answer.outcomes;
+    });
   return {
     place: url,
     genesis,
@@ -172,14 +176,18 @@ async function openHostDesk(wishes: DeskWishes, context: Context): Promise<Desk>
       const dossier = await call("membershipShow", {});
       return { dossier, opened: verify(dossier, genesis, context, null) };
     },
-    sign: async (proposals) => {
-      const ids = proposals.map(({ update }) => update.id);
-      return (await call("proposalSign", { ids })).outcomes;
-    },
+    sign: (proposals) =>
+      inPortions(
+        proposals.map(({ update }) => update.id),
+        async (ids) => (await call("proposalSign", { ids })).outcomes,
+      ),
     propose: async (operations, { root: upon }, lifetimeS) =>
       (await call("operationDecide", { operations: [...operations], lifetimeS, upon })).outcomes,
-    submit: async (envelopes) =>
-      (await call("proposalSubmit", { envelopes: [...envelopes] })).outcomes,
+    submit: (envelopes) =>
+      inPortions(
+        envelopes,
+        async (portion) => (await call("proposalSubmit", { envelopes: portion })).outcomes,
+      ),
     reject: async (id, reason) => (await call("proposalReject", { id, reason })).outcomes,
     rejectRequest: async (node, reason) => void (await call("requestReject", { node, reason })),
   };
@@ -195,6 +203,8 @@ async function openFileDesk(
 ): Promise<Desk> {
   const card = home?.readCard() ?? null;
   const genesis = genesisRootOf(wishes, home);
+  // What was seen of one network says nothing of another one.
+  const memory = home?.readNetwork()?.genesis === genesis ? home : null;
   const secret =
     canSign && home !== null && card !== null ? await unlock(home, wishes, context) : null;
   let dossier = parseDossier(await readDossier(path, context));
@@ -214,9 +224,9 @@ async function openFileDesk(
   return {
     place: path,
     genesis,
-    card: home?.readNetwork() ?? null,
+    card: memory?.readNetwork() ?? null,
     signer: secret === null ? null : (card?.name ?? null),
-    read: () => Promise.resolve({ dossier, opened: verify(dossier, genesis, context, home) }),
+    read: () => Promise.resolve({ dossier, opened: verify(dossier, genesis, context, memory) }),
     sign: async (proposals) =>
       put(proposals.map(({ envelope }) => addSignature(envelope, needed()))),
     propose: async (operations, upon, lifetimeS) =>
@@ -256,7 +266,7 @@ async function readDossier(path: string, { readTextFile }: Context): Promise<str
   }
 }
 
-export function parseDossier(text: string): Dossier {
+function parseDossier(text: string): Dossier {
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Dossier), text);
   if (parsed.success) return parsed.output;
   throw new Fault("request_malformed", "the file is no dossier, or of a newer version", {

@@ -7,7 +7,7 @@ import type { SigningKey } from "../model/keys.ts";
 import { beginHistory, type Dossier } from "../wire/dossier.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { deskOptions, openDesk } from "./desk.ts";
-import { idDigits, renderWords } from "./membership-text.ts";
+import { idDigits, renderWords, wordsToSign } from "./membership-text.ts";
 import { parseCount } from "./quantity.ts";
 import { type Line, plural, quoted, renderField, renderMoment, renderTable } from "./text.ts";
 
@@ -136,7 +136,7 @@ const describeShown = ({ update, acceptedAt, words, signers }: Shown) => ({
 
 function renderShown({ update, acceptedAt, words, signers }: Shown): readonly Line[] {
   return [
-    ...renderWords(words),
+    ...renderWords(wordsToSign(words, update.operation)),
     renderField("epoch", String(update.epoch)),
     renderField("id", update.id),
     renderField("follows", update.parent),

@@ -2,7 +2,10 @@
 import { fingerprintOf } from "../crypto/fingerprint.ts";
 import { nodeIdOf } from "../membership/membership.ts";
 import type { Judged, Proposal } from "../membership/proposal.ts";
+import { newcomerOf } from "../membership/quorum.ts";
 import { activeApprovers, type State } from "../membership/state.ts";
+import type { Operation } from "../membership/update.ts";
+import type { SigningKey } from "../model/keys.ts";
 import type { Outcome } from "../wire/control-api.ts";
 import type { OpenedDossier, OpenedRequest } from "../wire/dossier.ts";
 import { type Line, plural, renderField, renderSpan, renderTable } from "./text.ts";
@@ -133,7 +136,7 @@ function nextCommand(
 ): string {
   const isMine = ({ tally }: Proposal) => tally.missing.some(({ name }) => name === signer);
   if (signer !== null && (open.some(isMine) || waiting.length > 0))
-    return "rustynet membership sign --all --dry-run, and without --dry-run once you have read it";
+    return "rustynet membership sign --all --dry-run, which says how to sign exactly what it shows";
   const missing = new Set(open.flatMap(({ tally }) => tally.missing.map(({ name }) => name)));
   if (missing.size > 0) return `ask ${[...missing].join(" or ")}: rustynet membership sign --all`;
   return "nothing has to be done";
@@ -162,6 +165,20 @@ export function renderOutcomes(outcomes: readonly Outcome[], nowS: number): read
     const because = why === null ? "" : `: ${why}`;
     return { tone: "bad", text: `${state.padEnd(9)} ${what}${because}` } as const;
   });
+}
+
+/**
+ * What a change says, with the fingerprint of whose key it brings in: the machine or the person shows the
+ * same one, and everybody who signs can compare.
+ */
+export function wordsToSign(words: readonly string[], operation: Operation): readonly string[] {
+  const key = keyBroughtIn(operation);
+  return key === null ? words : [...words, `fingerprint: ${fingerprintOf(key)}`];
+}
+
+function keyBroughtIn(operation: Operation): SigningKey | null {
+  if (operation.kind === "add_node") return operation.node.key;
+  return operation.kind === "rotate_node_key" ? operation.key : newcomerOf(operation);
 }
 
 /** Everything that a change says, line by line, as it is read before it is signed. */

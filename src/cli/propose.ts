@@ -12,7 +12,7 @@ import { type ApproverCard, parseApproverCard } from "../wire/approver-card.ts";
 import { type Arguments, type Command, defineCommand, type Given, type Group } from "./command.ts";
 import { parseNodeName } from "./connect.ts";
 import { openDesk } from "./desk.ts";
-import { renderOutcomes, renderWords } from "./membership-text.ts";
+import { renderOutcomes, renderWords, wordsToSign } from "./membership-text.ts";
 import { parseCount } from "./quantity.ts";
 import {
   everyChange,
@@ -47,7 +47,7 @@ function change<const A extends Arguments>(
       const { opened } = await desk.read();
       const upon = urgency === "at_once" ? opened.membership : tipOf(opened);
       const operation = make(given, upon.state);
-      const words = describeOperation(upon.state, operation);
+      const words = wordsToSign(describeOperation(upon.state, operation), operation);
       for (const line of renderWords(words)) context.say(line);
       if (given["dry-run"])
         return { document: { operation, words }, lines: ["# --dry-run: nothing was signed"] };
@@ -56,7 +56,7 @@ function change<const A extends Arguments>(
       return {
         document: { outcomes },
         lines: renderOutcomes(outcomes, context.clock.nowS()),
-        notes: isPending ? [`# the others sign it with: rustynet membership sign --all`] : [],
+        notes: isPending ? ["# the others sign it with: rustynet membership sign --all"] : [],
       };
     },
   });
@@ -232,7 +232,8 @@ function nodeCalled(state: State, reference: string): Node {
   const live = named.filter(({ status }) => status !== "revoked");
   const isId = /^[0-9a-f]{8,64}$/.test(reference);
   const byId = isId ? [...state.nodes.values()].filter(({ id }) => id.startsWith(reference)) : [];
-  const found = live.length > 0 ? live : named.length > 0 ? named : byId;
+  // A machine may be called what another's id begins with: nobody is to guess which one was meant.
+  const found = [...new Set([...(live.length > 0 ? live : named), ...byId])];
   return onlyOne(found, `${quoted(reference)}`, "node", "rustynet membership status --json");
 }
 
@@ -261,7 +262,7 @@ function onlyOne<T>(found: readonly T[], reference: string, what: string, comman
 const parseKey = (text: string): SigningKey => parsed(SigningKey, text, "no key, of 64 hex digits");
 const parseHash = (text: string): PolicyHash => parsed(PolicyHash, text, "no hash of a document");
 
-function parseCard(text: string): ApproverCard {
+export function parseCard(text: string): ApproverCard {
   const card = parseApproverCard(text);
   if (card !== null) return card;
   throw new Fault("request_malformed", "this is not an approver's card, or not the whole of one", {

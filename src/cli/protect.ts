@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import { encodeUtf8 } from "../base/bytes.ts";
 import { exitCode, Fault } from "../base/fault.ts";
-import { type ApproverCard, parseApproverCard } from "../wire/approver-card.ts";
+import type { ApproverCard } from "../wire/approver-card.ts";
 import type { OpenedDossier } from "../wire/dossier.ts";
 import { controlSocketDefault } from "../wire/local-api.ts";
 import { encodeNetworkCard } from "../wire/network-card.ts";
@@ -14,6 +14,7 @@ import { type Arguments, type Context, defineCommand } from "./command.ts";
 import { type Desk, openDesk } from "./desk.ts";
 import { openOnes } from "./membership-text.ts";
 import { lifetimeOption, parseLifetimeS, tipOf } from "./proposing.ts";
+import { parseCard } from "./propose.ts";
 import {
   approversAfter,
   planProtection,
@@ -98,14 +99,6 @@ const hostWishes = (socket: string) => ({
   ...{ file: undefined, out: undefined, genesis: undefined, dir: undefined, socket },
   "passphrase-file": undefined,
 });
-
-function parseCard(text: string): ApproverCard {
-  const card = parseApproverCard(text);
-  if (card !== null) return card;
-  throw new Fault("request_malformed", "this is not an approver's card, or not the whole of one", {
-    remedy: "rustynet approver export prints it, on that person's machine",
-  });
-}
 
 function refuseRepeated(cards: readonly ApproverCard[]): void {
   const isRepeated =

@@ -45,7 +45,7 @@ test("status says who decides, what waits, and what to type next", async () => {
 test("two people admit a machine, each seeing the whole change before signing", async () => {
   const node = await waiting("laptop");
   const dry = await alice.must("membership", "sign", "--all", "--dry-run");
-  expect(dry.out).toContain("node admitted: laptop");
+  expect(dry.out).toContain("node added: laptop");
   expect(dry.out).toContain(`fingerprint: ${fingerprintOf(node.identity.publicKey)}`);
   expect(dry.out).toContain("nothing was signed");
   expect((await alice.json("membership", "pending"))["proposals"]).toEqual([]);
@@ -156,7 +156,7 @@ test("a proposal that is turned down is gone, and the machine is told why", asyn
 test("a checkpoint waits for what is undecided, and then vouches for the whole", async () => {
   await alice.must("membership", "propose", "set-threshold", "3");
   const early = await alice.run("membership", "checkpoint");
-  expect([early.exit, early.err]).toEqual([64, expect.stringContaining("1 proposals wait")]);
+  expect([early.exit, early.err]).toEqual([64, expect.stringContaining("not: 1 proposal")]);
   await bob.must("membership", "sign", "--all");
   await operator.must("membership", "sign", "--all");
   await alice.must("membership", "checkpoint");
