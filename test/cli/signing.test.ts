@@ -164,3 +164,15 @@ test("a dossier of another network is verified without touching what is known of
     await other.stop();
   }
 });
+
+test("an approver who turns down everything does not see what the others decide in a file", async () => {
+  const path = alice.path("hand-to-hand.json");
+  await alice.must("membership", "export", path);
+  await alice.must("membership", "propose", "revoke-approver", "owner", "--file", path);
+  const shown = await bob.must("membership", "sign", "--all", "--file", path);
+  expect(shown.out).toContain("approver revoked for good: owner");
+  expect(await proposals()).toEqual([]);
+  expect((await bob.must("membership", "apply", path)).out).toContain("decided");
+  const refused = await operator.run("membership", "propose", "set-threshold", "1");
+  expect([refused.exit, refused.err]).toEqual([77, expect.stringContaining("no approver key")]);
+});
