@@ -15,7 +15,7 @@ import type { Rejection } from "../membership/rejection.ts";
 import { activeApprovers, speaksOn } from "../membership/state.ts";
 import { type Operation, subjectOf, type Update, updateType } from "../membership/update.ts";
 import { UpdateId } from "../model/ids.ts";
-import { skewMaxS } from "../model/time.ts";
+import { skewMaxS, type UnixS } from "../model/time.ts";
 import { insertAudit, type LogEvent } from "../store/control-store-audit.ts";
 import { insertAdmission } from "../store/control-store-credentials.ts";
 import {
@@ -44,6 +44,10 @@ export function ownVoice({ approver, network }: Control): SigningSecret | null {
 export const decidesAlone = (control: Control): boolean =>
   ownVoice(control) !== null && control.network.state.threshold === 1;
 
+/** When the log would take something in: it never goes back in time, also when this host's clock does. */
+export const acceptanceTime = ({ network, clock }: Control): UnixS =>
+  Math.max(clock.nowS(), network.membership.acceptedAt);
+
 /**
  * Appends one operation to the log, signed on this host, in the caller's transaction. Throws
  * `membership_rejected` when it does not apply, or when this host's key alone is not enough.
@@ -70,8 +74,7 @@ export async function appendUpdate(
 ): Promise<void> {
   const { network, clock } = control;
   const now = clock.nowS();
-  // The log never goes back in time, also when this host's clock does.
-  const acceptedAt = Math.max(now, network.membership.acceptedAt);
+  const acceptedAt = acceptanceTime(control);
   const entry = { acceptedAt, envelope };
   const next = append(network.membership, entry, acceptedAt);
   if (!next.ok) throw refusedUpdate(next.error);

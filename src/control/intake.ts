@@ -16,7 +16,7 @@ import {
   type StoredProposal,
 } from "../store/control-store-proposals.ts";
 import type { Transaction } from "../store/control-store.ts";
-import { refusedUpdate } from "./changes.ts";
+import { acceptanceTime, refusedUpdate } from "./changes.ts";
 import { isEvidence, raiseConflict } from "./conflicts.ts";
 import type { Control } from "./control.ts";
 import { auditOf } from "./settle.ts";
@@ -109,7 +109,7 @@ const isSignedBy =
 
 /** Judges what has come in together with what waits, each on whatever it builds. */
 function judgeAmong(
-  { network, clock }: Control,
+  control: Control,
   pending: readonly StoredProposal[],
   fresh: readonly Incoming[],
 ): ReadonlyMap<UpdateId, Judged> {
@@ -120,9 +120,9 @@ function judgeAmong(
     ...fresh.map(({ update: { id, epoch }, envelope }) => ({ id, epoch, envelope })),
   ].toSorted((left, right) => left.epoch - right.epoch);
   const judged = openProposals(
-    network.membership,
+    control.network.membership,
     all.map(({ envelope }) => envelope),
-    clock.nowS(),
+    acceptanceTime(control),
   );
   return new Map(all.flatMap(({ id }, i) => (judged[i] === undefined ? [] : [[id, judged[i]]])));
 }

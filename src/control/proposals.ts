@@ -19,7 +19,7 @@ import {
   type StoredProposal,
 } from "../store/control-store-proposals.ts";
 import type { Input, Outcome, Output } from "../wire/control-api.ts";
-import { noVoice, ownVoice, signOperation } from "./changes.ts";
+import { acceptanceTime, noVoice, ownVoice, signOperation } from "./changes.ts";
 import { actorOf, type Caller, type Control } from "./control.ts";
 import { notOpen, takeIn } from "./intake.ts";
 import { auditOf, judgePending, settle } from "./settle.ts";
@@ -47,7 +47,7 @@ export async function decideOperations(
   let membership = await membershipUpon(control, upon);
   const envelopes = operations.map((operation) => {
     const envelope = signOperation(control, membership, operation, lifetimeS);
-    const [judged] = openProposals(membership, [envelope], control.clock.nowS());
+    const [judged] = openProposals(membership, [envelope], acceptanceTime(control));
     assert(judged?.kind === "open", "what was just proposed is a proposal");
     membership = judged.proposal.leadsTo;
     return envelope;
@@ -141,12 +141,13 @@ async function outcomesOf(
 
 /** What there is to say of each; of those that wait, also whose word is missing: they build on one another. */
 function wordOutcomes(
-  { network, clock }: Control,
+  control: Control,
   rows: readonly StoredProposal[],
   pending: readonly StoredProposal[],
 ): Outcome[] {
+  const { network } = control;
   const envelopes = pending.map(({ envelope }) => envelope);
-  const judged = openProposals(network.membership, envelopes, clock.nowS());
+  const judged = openProposals(network.membership, envelopes, acceptanceTime(control));
   const tallies = new Map(
     judged.flatMap((each) =>
       each.kind === "open" ? [[each.proposal.update.id, each.proposal.tally] as const] : [],

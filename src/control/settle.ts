@@ -7,7 +7,7 @@ import type { Operation } from "../membership/update.ts";
 import type { StateRoot, UpdateId } from "../model/ids.ts";
 import { type AuditEvent, insertAudit, type LogEvent } from "../store/control-store-audit.ts";
 import { endProposal, listPending, proposalWithId } from "../store/control-store-proposals.ts";
-import { appendUpdate } from "./changes.ts";
+import { acceptanceTime, appendUpdate } from "./changes.ts";
 import type { Control } from "./control.ts";
 
 /**
@@ -53,12 +53,12 @@ function eventOf({ kind }: Operation): LogEvent {
 
 /** What waits, each judged on whatever it builds. */
 export async function judgePending(
-  { network, clock }: Control,
+  control: Control,
   transaction: Transaction,
 ): Promise<readonly Judged[]> {
   const rows = await listPending(transaction);
   const envelopes = rows.map(({ envelope }) => envelope);
-  return openProposals(network.membership, envelopes, clock.nowS());
+  return openProposals(control.network.membership, envelopes, acceptanceTime(control));
 }
 
 /**

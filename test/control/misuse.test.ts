@@ -181,16 +181,31 @@ test("a voucher that nobody signed is no evidence against the approvers", async 
   expect(await states()).not.toContain("conflicting");
 });
 
+test("a server whose clock was set back goes on deciding", async () => {
+  harness.clock.offsetS -= 600;
+  const operations = [pin("a")];
+  const { outcomes } = await harness.operate("operationDecide", { operations, lifetimeS: 600 });
+  expect(outcomes).toMatchObject([{ state: "pending", signed: ["owner"] }]);
+  harness.clock.offsetS += 600;
+  const [judged] = (await bob.read()).proposals;
+  harness.clock.offsetS -= 600;
+  if (judged?.kind !== "open") throw new Error("nothing is proposed");
+  expect(await bob.submit(bob.sign(judged.proposal.envelope))).toMatchObject([
+    { state: "applied" },
+  ]);
+});
+
 test("a clock that is set back ends nothing that waits", async () => {
+  harness.clock.offsetS += 3_600;
   const { membership } = await alice.read();
   const base = proposeAs([alice.key], membership, pin("a"), now());
   const upon = proposeAs([alice.key], leadingOn(membership, base, now()), pin("b"), now());
   await alice.submit(base, upon);
-  harness.clock.offsetS -= 600;
+  harness.clock.offsetS -= 3_600;
   await harness.halt();
   await harness.serve();
   expect(await states()).toEqual(["pending", "pending"]);
-  harness.clock.offsetS += 600;
+  harness.clock.offsetS += 3_600;
   expect(await bob.submit(bob.sign(base), bob.sign(upon))).toMatchObject([
     { state: "applied" },
     { state: "applied" },
