@@ -16,6 +16,7 @@ import { openProposal, type Proposal } from "../membership/proposal.ts";
 import { propose } from "../membership/propose.ts";
 import { type Operation, updateType } from "../membership/update.ts";
 import { type NodeId, StateRoot, UpdateId } from "../model/ids.ts";
+import type { SigningKey } from "../model/keys.ts";
 import type { ApproverName } from "../model/names.ts";
 import type { Outcome } from "../wire/control-api.ts";
 import { Dossier, type OpenedDossier, openDossier } from "../wire/dossier.ts";
@@ -39,6 +40,8 @@ export type Desk = {
   readonly card: NetworkCard | null;
   /** Whose signature this desk gives; null when it can only look. */
   readonly signer: ApproverName | null;
+  /** The key that signs, where it is here; null where the server has it, or this desk can only look. */
+  readonly key: SigningKey | null;
   readonly read: () => Promise<{ readonly dossier: Dossier; readonly opened: OpenedDossier }>;
   readonly sign: (proposals: readonly Proposal[]) => Promise<readonly Outcome[]>;
   /** Proposes operations that follow `upon` and one another, with this desk's signature. */
@@ -148,6 +151,7 @@ async function openHomeDesk(
     genesis,
     card: network,
     signer: card.name,
+    key: card.key,
     read: async () => {
       const dossier = await channel.call("membershipShow", {});
       const opened = verify(dossier, genesis, context, home);
@@ -172,6 +176,7 @@ async function openHostDesk(wishes: DeskWishes, context: Context): Promise<Desk>
     genesis,
     card: { url, pin, network, genesis },
     signer: approver,
+    key: null,
     read: async () => {
       const dossier = await call("membershipShow", {});
       return { dossier, opened: verify(dossier, genesis, context, null) };
@@ -226,6 +231,7 @@ async function openFileDesk(
     genesis,
     card: memory?.readNetwork() ?? null,
     signer: secret === null ? null : (card?.name ?? null),
+    key: secret?.publicKey ?? null,
     read: () => Promise.resolve({ dossier, opened: verify(dossier, genesis, context, memory) }),
     sign: async (proposals) =>
       put(proposals.map(({ envelope }) => addSignature(envelope, needed()))),

@@ -17,6 +17,7 @@ import { type Desk, deskOptions, openDesk } from "./desk.ts";
 import {
   idDigits,
   openOnes,
+  proposalsFor,
   renderOutcomes,
   renderWords,
   unproposed,
@@ -48,7 +49,7 @@ export const sign = defineCommand({
     const lifetimeS = parseLifetimeS(given.lifetime);
     const desk = await openDesk(given, context);
     const { opened } = await desk.read();
-    const chosen = choose(opened, names, given.all, desk.signer);
+    const chosen = choose(opened, names, given.all, desk);
     const words = [
       ...chosen.proposals.map((each) => wordsToSign(each.words, each.update.operation)),
       ...chosen.admissions.map((each) => wordsToSign(each.words, each.operation)),
@@ -127,24 +128,16 @@ type Chosen = {
   readonly unfit: readonly Unfit[];
 };
 
-/** Proposals that this desk has not signed yet, and requests that nobody has proposed. */
-function choose(
-  opened: OpenedDossier,
-  names: readonly string[],
-  all: boolean,
-  signer: string | null,
-): Chosen {
-  const open = openOnes(opened);
+/** Proposals that wait for this desk, and requests that nobody has proposed. */
+function choose(opened: OpenedDossier, names: readonly string[], all: boolean, desk: Desk): Chosen {
   const waiting = unproposed(opened);
-  if (all && names.length === 0) {
-    const unsigned = open.filter(({ tally }) => !tally.signed.some(({ name }) => name === signer));
-    return { proposals: unsigned, ...admitAll(tipOf(opened), waiting) };
-  }
+  if (all && names.length === 0)
+    return { proposals: proposalsFor(opened, desk), ...admitAll(tipOf(opened), waiting) };
   if (all || names.length === 0)
     throw new Fault("usage", "name what is to be signed, or take everything with --all", {
       remedy: "rustynet membership pending shows what waits",
     });
-  const found = [...new Set(names.map((name) => findOne(open, waiting, name)))];
+  const found = [...new Set(names.map((name) => findOne(openOnes(opened), waiting, name)))];
   const requests = found.flatMap((each) => ("update" in each ? [] : [each]));
   const admitted = admitAll(tipOf(opened), requests);
   const [unfit] = admitted.unfit;

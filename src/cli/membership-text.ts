@@ -8,14 +8,33 @@ import type { Operation } from "../membership/update.ts";
 import type { SigningKey } from "../model/keys.ts";
 import type { Outcome } from "../wire/control-api.ts";
 import type { OpenedDossier, OpenedRequest } from "../wire/dossier.ts";
+import type { Desk } from "./desk.ts";
 import { type Line, plural, renderField, renderSpan, renderTable } from "./text.ts";
 
 /** As much of an id as is typed. */
 export const idDigits = 12;
 const field = (label: string, text: string): Line => renderField(label, text, 11);
 
+type Signer = Pick<Desk, "key" | "signer">;
+
 export const openOnes = ({ proposals }: OpenedDossier): readonly Proposal[] =>
   proposals.flatMap((judged: Judged) => (judged.kind === "open" ? [judged.proposal] : []));
+
+/** Whose key this desk signs with; null when it can only look. */
+function keyOf({ membership }: OpenedDossier, { key, signer }: Signer): SigningKey | null {
+  const known = activeApprovers(membership.state).find(({ name }) => name === signer);
+  return key ?? known?.key ?? null;
+}
+
+/** Open proposals that a signature given here would bring further: any other would be refused. */
+export function proposalsFor(opened: OpenedDossier, signer: Signer): readonly Proposal[] {
+  const mine = keyOf(opened, signer);
+  return openOnes(opened).filter(({ envelope, update, tally }) => {
+    const hasSay =
+      tally.missing.some(({ key }) => key === mine) || newcomerOf(update.operation) === mine;
+    return hasSay && !envelope.signatures.some(({ keyid }) => keyid === mine);
+  });
+}
 
 /** Requests that nobody has proposed to admit yet. */
 export function unproposed(opened: OpenedDossier): readonly OpenedRequest[] {
@@ -29,7 +48,7 @@ export function unproposed(opened: OpenedDossier): readonly OpenedRequest[] {
 
 export function renderMembership(
   opened: OpenedDossier,
-  signer: string | null,
+  signer: Signer,
   nowS: number,
 ): readonly Line[] {
   const { state, root, checkpoint } = opened.membership;
@@ -45,7 +64,7 @@ export function renderMembership(
       "checkpoint",
       `${checkpoint === null ? "none yet" : `at epoch ${checkpoint.state.epoch}`}, ${plural(since, "change")} since`,
     ),
-    field("signs here", signer ?? "nobody: this place can only look"),
+    field("signs here", signer.signer ?? "nobody: this place can only look"),
     ...renderPending(opened, signer, nowS),
   ];
 }
@@ -71,7 +90,7 @@ const wordPolicy = ({ policy }: State): string =>
 /** What waits, and the exact next command. */
 export function renderPending(
   opened: OpenedDossier,
-  signer: string | null,
+  signer: Signer,
   nowS: number,
 ): readonly Line[] {
   const open = openOnes(opened);
@@ -81,7 +100,7 @@ export function renderPending(
     ...(open.length === 0 ? ["no proposal waits"] : renderProposals(open, nowS)),
     ...(waiting.length === 0 ? [] : ["", ...renderRequests(waiting, nowS)]),
     "",
-    `# next: ${nextCommand(open, waiting, signer)}`,
+    `# next: ${nextCommand(opened, waiting, signer)}`,
   ];
 }
 
@@ -130,14 +149,16 @@ function renderRequests(waiting: readonly OpenedRequest[], nowS: number): readon
 }
 
 function nextCommand(
-  open: readonly Proposal[],
+  opened: OpenedDossier,
   waiting: readonly OpenedRequest[],
-  signer: string | null,
+  signer: Signer,
 ): string {
-  const isMine = ({ tally }: Proposal) => tally.missing.some(({ name }) => name === signer);
-  if (signer !== null && (open.some(isMine) || waiting.length > 0))
+  const isApprover = signer.signer !== null;
+  if (isApprover && (proposalsFor(opened, signer).length > 0 || waiting.length > 0))
     return "rustynet membership sign --all --dry-run, which says how to sign exactly what it shows";
-  const missing = new Set(open.flatMap(({ tally }) => tally.missing.map(({ name }) => name)));
+  const missing = new Set(
+    openOnes(opened).flatMap(({ tally }) => tally.missing.map(({ name }) => name)),
+  );
   if (missing.size > 0) return `ask ${[...missing].join(" or ")}: rustynet membership sign --all`;
   return "nothing has to be done";
 }

@@ -31,7 +31,7 @@ const status = defineCommand({
   run: async (given, context) => {
     const desk = await openDesk(given, context, false);
     const { opened } = await desk.read();
-    const lines = renderMembership(opened, desk.signer, context.clock.nowS());
+    const lines = renderMembership(opened, desk, context.clock.nowS());
     return { document: describe(opened, desk), lines, notes: await wordCard(desk, given.socket) };
   },
 });
@@ -80,7 +80,7 @@ const pending = defineCommand({
   run: async (given, context) => {
     const desk = await openDesk(given, context, false);
     const { opened } = await desk.read();
-    const lines = renderPending(opened, desk.signer, context.clock.nowS()).slice(1);
+    const lines = renderPending(opened, desk, context.clock.nowS()).slice(1);
     return { document: describePending(opened), lines };
   },
 });
@@ -113,7 +113,7 @@ const verify = defineCommand({
       ...openOnes(opened).flatMap(({ words, update }) =>
         renderWords(wordsToSign(words, update.operation)),
       ),
-      ...renderPending(opened, desk.signer, context.clock.nowS()),
+      ...renderPending(opened, desk, context.clock.nowS()),
     ];
     const verdict = bad === 0 ? [] : [`# ${bad} proposals in it do not hold any more`];
     return {

@@ -143,7 +143,8 @@ function rehearsal(
 
 /** Proposes what can be proposed now, and again what that has made possible. */
 async function takeSteps(desk: Desk, protection: Protection, lifetimeS: number): Promise<void> {
-  for (;;) {
+  // A pass takes one step. Who turns each down at once does not keep this going for ever.
+  for (let left = protection.cards.length + 3; left > 0; left--) {
     const { opened } = await desk.read();
     const next = plan(opened, protection).find(({ state }) => state === "next");
     if (next === undefined || next.operation === null) return;

@@ -176,3 +176,21 @@ test("an approver who turns down everything does not see what the others decide 
   const refused = await operator.run("membership", "propose", "set-threshold", "1");
   expect([refused.exit, refused.err]).toEqual([77, expect.stringContaining("no approver key")]);
 });
+
+test("who is only to become an approver signs what proves their key, and nothing else", async () => {
+  const carol = await Person.approver(harness, "carol");
+  try {
+    await alice.must("membership", "propose", "pin-policy", "ab".repeat(32));
+    const card = await carol.card();
+    await operator.must("membership", "propose", "rotate-approver", "bob", card);
+    const said = await carol.must("membership", "sign", "--all");
+    expect(said.out).toContain("approver given another key: bob");
+    expect(said.out).not.toContain("policy");
+    await alice.must("membership", "sign", "--all");
+    const names = state().approvers.filter(({ status }) => status === "active");
+    expect(names.map(({ name }) => name as string)).toEqual(["owner", "alice", "bob"]);
+    expect((await carol.must("membership", "sign", "--all")).out).toContain("nothing waits");
+  } finally {
+    carol[Symbol.dispose]();
+  }
+});
