@@ -11,7 +11,7 @@ export const resolveConflict = defineCommand({
   summary: "Say that you have looked into a conflict that this node found",
   details: [
     "The change that the node followed stays in force, and both signed changes stay on disk. On the",
-    "control server's host the same is said there with: rustynet membership reject ID REASON.",
+    "control server's host the same is said there with: rustynet membership reject ID --reason TEXT",
   ],
   args: {
     id: { type: "positional", description: "As rustynet status names the conflict" },

@@ -80,7 +80,10 @@ function refuseVoucher({ network, clock }: Control, key: SigningKey, node: Signi
   const voucher = state.vouchers.get(key);
   if (voucher !== undefined && clock.nowS() <= voucher.expiresAt) return;
   const gone = state.retired.has(key) ? "is used up, or was taken back" : "is none of this network";
-  const why = voucher === undefined ? gone : "has run out";
+  const why =
+    voucher === undefined
+      ? gone
+      : `expired at ${new Date(voucher.expiresAt * 1_000).toISOString()}`;
   throw new Fault("credential_invalid", `this voucher ${why}`, {
     remedy: "ask an approver for another one: rustynet membership propose add-voucher",
   });
