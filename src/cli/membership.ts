@@ -134,15 +134,18 @@ const apply = defineCommand({
   run: async (given, context) => {
     const desk = await openDesk({ ...given, file: undefined }, context);
     const offline = await openDesk({ ...given, file: given.path }, context, false);
-    const { opened } = await offline.read();
+    const { dossier, opened } = await offline.read();
     const open = openOnes(opened);
     for (const { words, update } of open)
       for (const line of renderWords(wordsToSign(words, update.operation))) context.say(line);
+    const stale = dossier.proposals.length - open.length;
+    if (stale > 0) context.say(`# and ${plural(stale, "proposal")} that by this file do not hold`);
     if (given["dry-run"])
       return { document: describePending(opened), lines: ["# --dry-run: nothing was sent"] };
-    if (open.length === 0)
-      return { document: { outcomes: [] }, lines: ["the file proposes nothing that holds"] };
-    const outcomes = await desk.submit(open.map(({ envelope }) => envelope));
+    if (dossier.proposals.length === 0)
+      return { document: { outcomes: [] }, lines: ["the file proposes nothing"] };
+    // What does not hold is sent too, for the server to refuse: it may be evidence of a conflict.
+    const outcomes = await desk.submit(dossier.proposals);
     return reportOutcomes(outcomes, context, desk);
   },
 });
