@@ -1,10 +1,9 @@
 /** admission makes of a machine that asks to join the change that admits it. */
 import { Fault } from "../base/fault.ts";
-import { nextAddresses } from "../membership/addresses.ts";
 import { describeOperation } from "../membership/describe.ts";
 import { explain } from "../membership/explain.ts";
-import { advance, type Membership, nodeIdOf } from "../membership/membership.ts";
-import { freeName } from "../membership/names.ts";
+import { advance, type Membership } from "../membership/membership.ts";
+import { newcomer, rangeFull } from "../membership/newcomer.ts";
 import type { Operation } from "../membership/update.ts";
 import type { OpenedRequest } from "../wire/dossier.ts";
 
@@ -49,11 +48,7 @@ function operationFor(
   state: Membership["state"],
   { request: { key, name }, owner, tags }: OpenedRequest,
 ): Operation | Fault {
-  const addresses = nextAddresses(state, state.nodes.size + 1) ?? nextAddresses(state);
-  if (addresses === null)
-    return new Fault("unavailable", "the network has no address left", {
-      remedy: "remove nodes that are gone for good: rustynet membership propose remove-node",
-    });
-  const named = { id: nodeIdOf(key), key, name: freeName(state, name), owner, tags };
-  return { kind: "add_node", node: { ...named, ...addresses, status: "active" } };
+  const node = newcomer(state, { key, name, owner, tags });
+  if (node === null) return new Fault("unavailable", rangeFull.message, rangeFull);
+  return { kind: "add_node", node };
 }

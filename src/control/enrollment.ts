@@ -5,9 +5,8 @@
 import * as v from "valibot";
 import { Fault } from "../base/fault.ts";
 import { openEnvelope } from "../crypto/envelope.ts";
-import { nextAddresses } from "../membership/addresses.ts";
 import { advance, nodeIdOf } from "../membership/membership.ts";
-import { freeName } from "../membership/names.ts";
+import { newcomer, rangeFull } from "../membership/newcomer.ts";
 import { type Node, nodeWithKey, type State } from "../membership/state.ts";
 import type { NodeId } from "../model/ids.ts";
 import { skewMaxS, type UnixS } from "../model/time.ts";
@@ -158,7 +157,7 @@ async function admitNode(
   if (!isWaiting) {
     // Refused now rather than by each approver in turn: the key may have been given up for good.
     const { state } = control.network;
-    const node = nodeFor(state, id, request, credential);
+    const node = nodeFor(state, request, credential);
     const next = advance(state, { kind: "add_node", node });
     if (!next.ok) throw refusedUpdate(next.error);
     await queueRequest(control, transaction, id, credential.id, envelope);
@@ -177,7 +176,7 @@ async function admitAtOnce(
   request: EnrollmentRequest,
   credential: StoredCredential,
 ): Promise<void> {
-  const node = nodeFor(control.network.state, id, request, credential);
+  const node = nodeFor(control.network.state, request, credential);
   const detail = JSON.stringify({ name: node.name, owner: node.owner, credential: credential.id });
   const reason = { actor: `credential:${credential.id}`, event: "node_admitted", detail } as const;
   await commitOperation(control, transaction, { kind: "add_node", node }, reason);
@@ -215,17 +214,10 @@ function refusalOf(credential: StoredCredential | null): Fault {
 
 function nodeFor(
   state: State,
-  id: NodeId,
-  request: EnrollmentRequest,
+  { key, name }: EnrollmentRequest,
   { owner, tags }: StoredCredential,
 ): Node {
-  // Addresses are handed out from below and never taken back: the next free one is mostly here.
-  const addresses = nextAddresses(state, state.nodes.size + 1) ?? nextAddresses(state);
-  if (addresses === null) {
-    throw new Fault("unavailable", "the network has no address left", {
-      remedy: "make a network with a larger range: rustynet control init --range",
-    });
-  }
-  const name = freeName(state, request.name);
-  return { id, key: request.key, name, owner, tags, ...addresses, status: "active" };
+  const node = newcomer(state, { key, name, owner, tags });
+  if (node === null) throw new Fault("unavailable", rangeFull.message, rangeFull);
+  return node;
 }

@@ -7,12 +7,11 @@ import { encodeHex } from "../base/bytes.ts";
 import { Fault } from "../base/fault.ts";
 import type { SigningSecret } from "../crypto/ed25519.ts";
 import { sealEnvelope } from "../crypto/envelope.ts";
-import { nextAddresses } from "../membership/addresses.ts";
 import { explain } from "../membership/explain.ts";
-import { type Membership, nodeIdOf } from "../membership/membership.ts";
-import { freeName } from "../membership/names.ts";
+import type { Membership } from "../membership/membership.ts";
+import { newcomer, rangeFull } from "../membership/newcomer.ts";
 import { propose } from "../membership/propose.ts";
-import { type Node, nodeWithKey, type State, type Voucher } from "../membership/state.ts";
+import { nodeWithKey, type State, type Voucher } from "../membership/state.ts";
 import { type Update, updateType } from "../membership/update.ts";
 import { UpdateId } from "../model/ids.ts";
 import type { SigningKey } from "../model/keys.ts";
@@ -81,7 +80,8 @@ export function admissionBy(
   { id, now }: { readonly id: UpdateId; readonly now: UnixS },
 ): Update {
   const terms = voucherInForce(membership.state, voucher, now);
-  const node = newcomerOf(membership.state, key, name, terms);
+  const node = newcomer(membership.state, { key, name, owner: terms.owner, tags: terms.tags });
+  if (node === null) throw new Fault("unavailable", rangeFull.message, rangeFull);
   const createdAt = Math.max(now, membership.acceptedAt);
   const operation = { kind: "redeem_voucher", voucher, node } as const;
   const proposed = propose(membership, operation, { id, createdAt, lifetimeS: momentS });
@@ -108,18 +108,3 @@ const refusal = (message: string): Fault =>
   new Fault("credential_invalid", message, {
     remedy: "ask an approver for another one: rustynet membership propose add-voucher",
   });
-
-function newcomerOf(
-  state: State,
-  key: SigningKey,
-  wanted: NodeName,
-  { owner, tags }: Voucher,
-): Node {
-  const addresses = nextAddresses(state, state.nodes.size + 1) ?? nextAddresses(state);
-  if (addresses === null)
-    throw new Fault("unavailable", "the network has no address left", {
-      remedy: "remove nodes that are gone for good: rustynet membership propose remove-node",
-    });
-  const name = freeName(state, wanted);
-  return { id: nodeIdOf(key), key, name, owner, tags, ...addresses, status: "active" };
-}
