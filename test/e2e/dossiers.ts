@@ -8,9 +8,10 @@ import type { Membership } from "../../src/membership/membership.ts";
 import { propose } from "../../src/membership/propose.ts";
 import { type Operation, type Update, updateType } from "../../src/membership/update.ts";
 import { UpdateId } from "../../src/model/ids.ts";
+import { calls } from "../../src/wire/control-api.ts";
 import { Dossier, openDossier } from "../../src/wire/dossier.ts";
+import { controlSocketDefault } from "../../src/wire/local-api.ts";
 import { parseNetworkCard } from "../../src/wire/network-card.ts";
-import type { Finished } from "../lab/lab-process.ts";
 import { nowS, random } from "./lies.ts";
 import type { Mesh } from "./mesh.ts";
 import type { PersonHost } from "./person-host.ts";
@@ -30,14 +31,16 @@ export async function readDossier(mesh: Mesh, person: PersonHost): Promise<Read>
   return { dossier, membership: opened.value.membership };
 }
 
-/** Brings changes to the control server as a person would: with `membership apply FILE`. */
-export async function bring(
-  person: PersonHost,
-  dossier: Dossier,
-  ...proposals: readonly Envelope[]
-): Promise<Finished> {
-  await person.host.writeFile(path, JSON.stringify({ ...dossier, proposals }));
-  return person.membership("apply", path, "--json");
+/** What the control server says to updates that come past every command, which would not send most of them. */
+export async function submit(
+  { control: { host, service } }: Mesh,
+  ...envelopes: readonly Envelope[]
+): Promise<{ readonly status: number; readonly text: string }> {
+  const unix = host.socketPath(`${service.place.root}${controlSocketDefault}`);
+  const answer = await fetch(`http://local${calls.proposalSubmit.path}`, {
+    ...{ unix, method: "POST", body: JSON.stringify({ envelopes }) },
+  });
+  return { status: answer.status, text: await answer.text() };
 }
 
 export const newId = (): UpdateId => v.parse(UpdateId, encodeHex(random(16)));

@@ -9,12 +9,11 @@ import { Secret } from "../../src/base/secret.ts";
 import { keygen, SigningSecret } from "../../src/crypto/ed25519.ts";
 import { nodeWithKey } from "../../src/membership/state.ts";
 import { NodeName } from "../../src/model/names.ts";
-import { bring, newId, readDossier, sealUpdate, updateUpon } from "./dossiers.ts";
+import { newId, readDossier, sealUpdate, submit, updateUpon } from "./dossiers.ts";
 import { type Court, falseDecisions } from "./false-decisions.ts";
 import { HostileControl, stolenKey } from "./hostile-control.ts";
 import { slipIn, tell } from "./interview.ts";
 import { payloadOf, random } from "./lies.ts";
-import { wordsOf } from "./journal.ts";
 import { type Mesh, onMesh } from "./mesh.ts";
 import { nodeStateDir } from "./node-host.ts";
 import { decideTogether, serverOf, threeWhoDecide } from "./quorum.ts";
@@ -107,7 +106,7 @@ test("under-threshold signer set at the true server: it waits, changes nothing, 
 });
 
 test("forged signature on a valid-looking update at the true server: refused, with nothing kept", async (mesh) => {
-  const { dossier, membership, ann, ben, thief, bob } = await gather(mesh);
+  const { membership, ann, ben, thief, bob } = await gather(mesh);
   const [person] = await three(mesh);
   const before = await serverOf(mesh);
   const update = updateUpon(membership, { kind: "revoke_node", node: bob.id });
@@ -116,39 +115,38 @@ test("forged signature on a valid-looking update at the true server: refused, wi
   assert(ours !== undefined && theirs !== undefined, "two signed");
   const forged = { ...honest, signatures: [ours, { ...theirs, keyid: ben.publicKey }] };
   for (const envelope of [forged, stranger])
-    expect((await bring(person, dossier, envelope)).exitCode).toBe(77);
+    expect((await submit(mesh, envelope)).status).toBeGreaterThanOrEqual(400);
   expect(await serverOf(mesh)).toEqual(before);
   expect((await person.status()).proposals).toEqual([]);
 });
 
 test("replayed old valid update at the true server: nothing happens a second time", async (mesh) => {
-  const [person] = await three(mesh);
   const { dossier, ann, membership } = await gather(mesh);
   const before = await serverOf(mesh);
-  for (const { envelope } of dossier.entries) await bring(person, dossier, envelope);
+  for (const { envelope } of dossier.entries) await submit(mesh, envelope);
   expect((await serverOf(mesh)).head).toEqual(before.head);
   // The same words signed anew are another statement, for a state that is over.
   const last = dossier.entries.at(-1);
   assert(last !== undefined, "the log has entries");
   const again = sealUpdate({ ...payloadOf(last.envelope), id: newId() }, [ann]);
-  const refused = await bring(person, dossier, again);
-  expect([refused.exitCode, refused.stdout]).toEqual([75, expect.stringContaining("outdated")]);
+  const refused = await submit(mesh, again);
+  expect([refused.status, refused.text]).toEqual([409, expect.stringContaining("outdated")]);
   expect((await serverOf(mesh)).head).toEqual(before.head);
   expect(membership.state.epoch).toBe(before.head.epoch);
 });
 
 test("conflicting same-epoch updates: the first is accepted, the other is kept as evidence until somebody settles it", async (mesh) => {
   const { alice } = mesh.nodes;
-  const [person, second] = await three(mesh);
-  const { dossier, membership, ann, ben, cleo, bob } = await gather(mesh);
+  const [person] = await three(mesh);
+  const { membership, ann, ben, cleo, bob } = await gather(mesh);
   const rename = (name: string) =>
     updateUpon(membership, { kind: "rename_node", node: bob.id, name: named(name) });
   const [one, other] = [
     sealUpdate(rename("one"), [ann, ben]),
     sealUpdate(rename("other"), [ben, cleo]),
   ];
-  const outcomes = await Promise.all([bring(person, dossier, one), bring(second, dossier, other)]);
-  const said = outcomes.map(wordsOf).join("\n");
+  const outcomes = await Promise.all([submit(mesh, one), submit(mesh, other)]);
+  const said = outcomes.map(({ text }) => text).join("\n");
   expect(said).toContain('"applied"');
   expect(said).toContain('"conflicting"');
   const { head, events } = await serverOf(mesh);
@@ -164,13 +162,12 @@ test("conflicting same-epoch updates: the first is accepted, the other is kept a
 
 test("compromised node tries self-readd without quorum: refused, whichever way it asks", async (mesh) => {
   const { carol } = mesh.nodes;
-  const [person] = await three(mesh);
   const before = await serverOf(mesh);
   const [, bytes] =
     keysIn(carol.service, nodeStateDir).find(([name]) => name.startsWith("identity")) ?? [];
   assert(bytes !== undefined, "carol keeps her key in the plain");
   const own = new SigningSecret(new Secret(bytes));
-  const { dossier, membership, loot } = {
+  const { membership, loot } = {
     ...(await gather(mesh)),
     loot: stolenKey(mesh.control, "control"),
   };
@@ -179,7 +176,7 @@ test("compromised node tries self-readd without quorum: refused, whichever way i
   const restore = updateUpon(membership, { kind: "restore_node", node: us.id });
   const server = new SigningSecret(new Secret(loot));
   for (const signers of [[own], [own, server]])
-    expect((await bring(person, dossier, sealUpdate(restore, signers))).exitCode).toBe(77);
+    expect((await submit(mesh, sealUpdate(restore, signers))).status).toBeGreaterThanOrEqual(400);
   const token = await mesh.control.token();
   const up = await carol.service.run(["up", "--token-file", "-"], { stdin: token });
   expect(up.exitCode).toBe(77);

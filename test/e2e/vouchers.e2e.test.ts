@@ -11,7 +11,7 @@ import { encodeVoucherToken, parseVoucherToken } from "../../src/wire/voucher-to
 import { ControlUrl } from "../../src/wire/join-token.ts";
 import { parseNetworkCard } from "../../src/wire/network-card.ts";
 import { controlPort } from "./control-host.ts";
-import { bring, readDossier, sealUpdate, updateOfForce, updateUpon } from "./dossiers.ts";
+import { readDossier, sealUpdate, submit, updateOfForce, updateUpon } from "./dossiers.ts";
 import { HostileControl } from "./hostile-control.ts";
 import { slipIn, tell } from "./interview.ts";
 import { wordsOf } from "./journal.ts";
@@ -44,11 +44,11 @@ async function issue(mesh: VoucherMesh, tags: readonly string[], uses = 1): Prom
   const key = keygen(random);
   const terms = { key: key.publicKey, owner: "sam", tags: [...tags], uses };
   const voucher = v.parse(Voucher, { ...terms, expiresAt: nowS() + 3_600 });
-  const { dossier, membership } = await readDossier(mesh, people[0]);
+  const { membership } = await readDossier(mesh, people[0]);
   const update = updateUpon(membership, { kind: "add_voucher", voucher });
   const signers = [await people[0].stolenKey(), await people[1].stolenKey()];
-  const said = await bring(people[0], dossier, sealUpdate(update, signers));
-  assert(said.stdout.includes('"applied"'), wordsOf(said));
+  const said = await submit(mesh, sealUpdate(update, signers));
+  assert(said.text.includes('"applied"'), said.text);
   const card = parseNetworkCard(await mesh.control.card());
   assert(card !== null, "what was printed is a card");
   return encodeVoucherToken({ card, key });
