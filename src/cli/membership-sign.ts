@@ -101,7 +101,7 @@ async function signChosen(
     const operations = admissions.slice(i, i + proposalsMax).map(({ operation }) => operation);
     // What was signed before may have brought the log on.
     const upon = outcomes.length === 0 ? opened : (await desk.read()).opened;
-    outcomes.push(...(await desk.propose(operations, tipOf(upon), lifetimeS)));
+    outcomes.push(...(await desk.propose(operations, tipOf(upon, desk), lifetimeS)));
   }
   return outcomes;
 }
@@ -131,18 +131,21 @@ type Chosen = {
 /** Proposals that wait for this desk, and requests that nobody has proposed. */
 function choose(opened: OpenedDossier, names: readonly string[], all: boolean, desk: Desk): Chosen {
   const waiting = unproposed(opened);
-  if (all && names.length === 0)
-    return { proposals: proposalsFor(opened, desk), ...admitAll(tipOf(opened), waiting) };
+  if (all && names.length === 0) {
+    const proposals = proposalsFor(opened, desk);
+    return { proposals, ...admitAll(tipOf(opened, desk, proposals), waiting) };
+  }
   if (all || names.length === 0)
     throw new Fault("usage", "name what is to be signed, or take everything with --all", {
       remedy: "rustynet membership pending shows what waits",
     });
   const found = [...new Set(names.map((name) => findOne(openOnes(opened), waiting, name)))];
   const requests = found.flatMap((each) => ("update" in each ? [] : [each]));
-  const admitted = admitAll(tipOf(opened), requests);
+  const proposals = found.flatMap((each) => ("update" in each ? [each] : []));
+  const admitted = admitAll(tipOf(opened, desk, proposals), requests);
   const [unfit] = admitted.unfit;
   if (unfit !== undefined) throw unfit.why;
-  return { proposals: found.flatMap((each) => ("update" in each ? [each] : [])), ...admitted };
+  return { proposals, ...admitted };
 }
 
 const wordUnfit = ({ request: { request }, why }: Unfit): string =>
@@ -170,10 +173,11 @@ function findOne(
 }
 
 export const reject = defineCommand({
-  summary: "Turn down a proposal or a machine, and say why",
+  summary: "Be against a proposal, or turn a machine down, and say why",
   details: [
-    "It is gone for good, and the reason is shown to whoever asked. Also settles two changes that",
-    "conflict: it says that somebody has looked into it.",
+    "Your own proposal is gone for good. Somebody else's is shown with your reason, and ends once too few",
+    "are left who could sign it: one person alone keeps nobody from deciding. A machine is turned down, and",
+    "told why. Also settles two changes that conflict: it says that somebody has looked into it.",
   ],
   args: {
     name: { type: "positional", description: "Beginning of an id, or a machine's name" },
@@ -206,4 +210,7 @@ export const reject = defineCommand({
 const reportRejected = (outcomes: readonly Outcome[], { clock }: Context): Report => ({
   document: { outcomes },
   lines: renderOutcomes(outcomes, clock.nowS()),
+  notes: outcomes.some(({ state }) => state === "pending")
+    ? ["# that you are against it is shown to the others; they may still decide it without you"]
+    : [],
 });

@@ -7,7 +7,7 @@ import { activeApprovers, type State } from "../membership/state.ts";
 import type { Operation } from "../membership/update.ts";
 import type { SigningKey } from "../model/keys.ts";
 import type { Outcome } from "../wire/control-api.ts";
-import type { OpenedDossier, OpenedRequest } from "../wire/dossier.ts";
+import type { Objection, OpenedDossier, OpenedRequest } from "../wire/dossier.ts";
 import type { Desk } from "./desk.ts";
 import { type Line, plural, renderField, renderSpan, renderTable } from "./text.ts";
 
@@ -15,13 +15,15 @@ import { type Line, plural, renderField, renderSpan, renderTable } from "./text.
 export const idDigits = 12;
 const field = (label: string, text: string): Line => renderField(label, text, 11);
 
-type Signer = Pick<Desk, "key" | "signer">;
+/** Whose signature a desk gives. */
+export type Signer = Pick<Desk, "key" | "signer">;
 
 export const openOnes = ({ proposals }: OpenedDossier): readonly Proposal[] =>
   proposals.flatMap((judged: Judged) => (judged.kind === "open" ? [judged.proposal] : []));
 
 /** Whose key this desk signs with; null when it can only look. */
-function keyOf({ membership }: OpenedDossier, { key, signer }: Signer): SigningKey | null {
+/** The key that signs there; null where nobody's does. */
+export function keyOf({ membership }: OpenedDossier, { key, signer }: Signer): SigningKey | null {
   const known = activeApprovers(membership.state).find(({ name }) => name === signer);
   return key ?? known?.key ?? null;
 }
@@ -98,11 +100,17 @@ export function renderPending(
   return [
     "",
     ...(open.length === 0 ? ["no proposal waits"] : renderProposals(open, nowS)),
+    ...opened.objections.map(wordObjection),
     ...(waiting.length === 0 ? [] : ["", ...renderRequests(waiting, nowS)]),
     "",
     `# next: ${nextCommand(opened, waiting, signer)}`,
   ];
 }
+
+const wordObjection = ({ proposal, approver, reason }: Objection): Line => ({
+  tone: "warning",
+  text: `${proposal.slice(0, idDigits)}  ${approver} is against it: ${reason}`,
+});
 
 function renderProposals(open: readonly Proposal[], nowS: number): readonly Line[] {
   return renderTable(

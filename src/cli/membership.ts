@@ -70,6 +70,7 @@ function describePending(opened: OpenedDossier) {
       expiresAt: update.expiresAt,
       verdict: tally.verdict,
     })),
+    objections: opened.objections,
     requests: unproposed(opened).map((each) => ({ ...each, node: nodeIdOf(each.request.key) })),
   };
 }

@@ -28,7 +28,7 @@ import { addVoucher } from "./voucher.ts";
 
 /**
  * A change that cuts something off follows the log itself, so that it waits for no one else's proposal:
- * those are void once it is decided. Every other change follows what is proposed already.
+ * those are void once it is decided. Every other change follows what this desk has signed already.
  */
 function change<const A extends Arguments>(
   urgency: "at_once" | "in_turn",
@@ -45,7 +45,7 @@ function change<const A extends Arguments>(
       const lifetimeS = parseLifetimeS(given.lifetime);
       const desk = await openDesk(given, context);
       const { opened } = await desk.read();
-      const upon = urgency === "at_once" ? opened.membership : tipOf(opened);
+      const upon = urgency === "at_once" ? opened.membership : tipOf(opened, desk);
       const operation = make(given, upon.state);
       const words = wordsToSign(describeOperation(upon.state, operation), operation);
       for (const line of renderWords(words)) context.say(line);

@@ -2,12 +2,13 @@
 import * as v from "valibot";
 import { Fault } from "../base/fault.ts";
 import type { Membership } from "../membership/membership.ts";
+import type { Proposal } from "../membership/proposal.ts";
 import { updateLifetimeMaxS } from "../membership/update.ts";
 import { Owner, Tag } from "../model/names.ts";
 import type { OpenedDossier } from "../wire/dossier.ts";
 import type { Arguments } from "./command.ts";
 import { deskOptions } from "./desk.ts";
-import { openOnes } from "./membership-text.ts";
+import { keyOf, openOnes, type Signer } from "./membership-text.ts";
 import { parseDurationS } from "./quantity.ts";
 import { quoted } from "./text.ts";
 
@@ -26,12 +27,28 @@ export function parseLifetimeS(text: string): number {
   throw new Fault("usage", "--lifetime is at least 1m and at most 30d");
 }
 
-/** Where the open proposals lead, so that the next one does not stand in their way. */
-export const tipOf = (opened: OpenedDossier): Membership =>
-  openOnes(opened).reduce<Membership>(
-    (tip, { leadsTo }) => (leadsTo.state.epoch > tip.state.epoch ? leadsTo : tip),
-    opened.membership,
-  );
+/**
+ * Where the proposals lead that this desk has signed, or signs now: the next one follows them. One that
+ * somebody will not sign is not to hold up what they propose themselves.
+ */
+export function tipOf(
+  opened: OpenedDossier,
+  signer: Signer,
+  signing: readonly Proposal[] = [],
+): Membership {
+  const mine = keyOf(opened, signer);
+  const isOurs = (each: Proposal): boolean =>
+    signing.includes(each) || each.envelope.signatures.some(({ keyid }) => keyid === mine);
+  const roots = new Set([opened.membership.root]);
+  let tip = opened.membership;
+  // They ascend by epoch, so each comes after what it builds on.
+  for (const each of openOnes(opened)) {
+    if (!roots.has(each.update.parent) || !isOurs(each)) continue;
+    roots.add(each.update.root);
+    if (each.leadsTo.state.epoch > tip.state.epoch) tip = each.leadsTo;
+  }
+  return tip;
+}
 
 /** What every one of these commands takes. */
 export const everyChange = {

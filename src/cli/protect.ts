@@ -148,7 +148,7 @@ async function takeSteps(desk: Desk, protection: Protection, lifetimeS: number):
     const { opened } = await desk.read();
     const next = plan(opened, protection).find(({ state }) => state === "next");
     if (next === undefined || next.operation === null) return;
-    await desk.propose([next.operation], tipOf(opened), lifetimeS);
+    await desk.propose([next.operation], tipOf(opened, desk), lifetimeS);
   }
 }
 

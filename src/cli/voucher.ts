@@ -51,7 +51,7 @@ export const addVoucher = defineCommand({
     const operation: Operation = { kind: "add_voucher", voucher };
     const desk = await openDesk(given, context);
     const { opened } = await desk.read();
-    const upon = tipOf(opened);
+    const upon = tipOf(opened, desk);
     const words = renderWords(describeOperation(upon.state, operation));
     if (given["dry-run"])
       return { document: { operation }, lines: [...words, "# --dry-run: nothing was signed"] };

@@ -11,7 +11,6 @@ import { openProposals } from "../membership/proposal.ts";
 import type { StateRoot, UpdateId } from "../model/ids.ts";
 import { insertAudit } from "../store/control-store-audit.ts";
 import {
-  endProposal,
   expireProposals,
   listEnded,
   listPending,
@@ -20,8 +19,15 @@ import {
 } from "../store/control-store-proposals.ts";
 import type { Input, Outcome, Output } from "../wire/control-api.ts";
 import { acceptanceTime, noVoice, ownVoice, signOperation } from "./changes.ts";
-import { actorOf, type Caller, type Control } from "./control.ts";
+import {
+  actorOf,
+  type ApproverCaller,
+  type Caller,
+  type Control,
+  type Operator,
+} from "./control.ts";
 import { notOpen, takeIn } from "./intake.ts";
+import { object } from "./objections.ts";
 import { auditOf, judgePending, settle } from "./settle.ts";
 import { refuseCandidate } from "./undecided.ts";
 
@@ -87,18 +93,14 @@ export async function signProposals(
   return submitProposals(control, { envelopes }, caller);
 }
 
+/** An approver's "no": what becomes of the proposal is for src/control/objections.ts to say. */
 export async function rejectProposal(
   control: Control,
   { id, reason }: Input<"proposalReject">,
-  caller: Caller,
+  caller: ApproverCaller | Operator,
 ): Promise<Output<"proposalReject">> {
   refuseCandidate(caller);
-  await control.store.transact(async (transaction) => {
-    const ended = await endProposal(transaction, id, "rejected", reason);
-    if (ended === null) throw notOpen(id, await proposalWithId(transaction, id));
-    const actor = actorOf(caller);
-    await insertAudit(transaction, auditOf(control, actor, "proposal_rejected", id, reason));
-  });
+  await control.store.transact((transaction) => object(control, transaction, id, reason, caller));
   await settle(control);
   return outcomesOf(control, [id]);
 }

@@ -17,6 +17,7 @@ import type { Dossier } from "../wire/dossier.ts";
 import type { Approvals } from "../wire/enrollment.ts";
 import { actorOf, type Caller, type Control } from "./control.ts";
 import { historyOf } from "./history.ts";
+import { wordObjections } from "./objections.ts";
 import { refuseCandidate } from "./undecided.ts";
 
 /** Writes down that a machine waits. The use of its credential is taken in the same transaction. */
@@ -80,14 +81,16 @@ export async function rejectRequest(
 
 /** Everything that an approver needs to decide. */
 export async function showMembership(control: Control): Promise<Dossier> {
-  const { proposals, requests } = await control.store.transact(async (transaction) => ({
+  const { proposals, objections, requests } = await control.store.transact(async (transaction) => ({
     proposals: await listPending(transaction),
+    objections: await wordObjections(control, transaction),
     requests: await listWaiting(transaction),
   }));
   return {
     version: 1,
     ...historyOf(control.network),
     proposals: proposals.map(({ envelope }) => envelope),
+    objections: [...objections],
     requests: requests.map(({ envelope: request, owner, tags, credential, askedAt }) => ({
       ...{ request, owner, tags, credential, askedAt },
     })),

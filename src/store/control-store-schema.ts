@@ -43,6 +43,17 @@ export const proposals = dialect.table("proposals", {
   envelope: dialect.text("envelope"),
 });
 
+export const objections = dialect.table(
+  "objections",
+  {
+    proposal: dialect.text("proposal"),
+    approver: dialect.text("approver"),
+    reason: dialect.text("reason"),
+    at: dialect.integer("at"),
+  },
+  (table) => [dialect.primary({ columns: [table.proposal, table.approver] })],
+);
+
 export const requests = dialect.table("requests", {
   node: dialect.text("node").primaryKey(),
   credential: dialect.text("credential"),

@@ -12,8 +12,8 @@ import type { Rejection } from "../membership/rejection.ts";
 import { restore, Snapshot } from "../membership/snapshot.ts";
 import { Tags } from "../membership/state.ts";
 import { LogEntry } from "../membership/update.ts";
-import { CredentialId, type StateRoot } from "../model/ids.ts";
-import { Owner } from "../model/names.ts";
+import { CredentialId, type StateRoot, UpdateId } from "../model/ids.ts";
+import { ApproverName, Owner } from "../model/names.ts";
 import { UnixS } from "../model/time.ts";
 import type { Head } from "./advertisement.ts";
 import { EnrollmentRequest, enrollmentType } from "./enrollment.ts";
@@ -29,6 +29,14 @@ export const JoinRequest = v.strictObject({
 });
 export type JoinRequest = v.InferOutput<typeof JoinRequest>;
 
+/** An approver who is against a proposal: the server's word, for people to read. */
+export const Objection = v.strictObject({
+  proposal: UpdateId,
+  approver: ApproverName,
+  reason: v.string(),
+});
+export type Objection = v.InferOutput<typeof Objection>;
+
 export const Dossier = v.strictObject({
   version: v.literal(1),
   genesis: Envelope,
@@ -37,6 +45,7 @@ export const Dossier = v.strictObject({
   entries: v.array(LogEntry),
   /** Updates that are not in the log, ascending by epoch. */
   proposals: v.array(Envelope),
+  objections: v.array(Objection),
   requests: v.array(JoinRequest),
 });
 export type Dossier = v.InferOutput<typeof Dossier>;
@@ -44,6 +53,7 @@ export type Dossier = v.InferOutput<typeof Dossier>;
 export type OpenedDossier = {
   readonly membership: Membership;
   readonly proposals: readonly Judged[];
+  readonly objections: readonly Objection[];
   readonly requests: readonly OpenedRequest[];
 };
 
@@ -73,6 +83,7 @@ export function openDossier(
   return ok({
     membership,
     proposals: openProposals(membership, dossier.proposals, now),
+    objections: dossier.objections,
     requests: dossier.requests.flatMap((request) => openRequest(membership, request)),
   });
 }

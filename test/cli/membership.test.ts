@@ -139,12 +139,16 @@ test("a proposal that is turned down is gone, and the machine is told why", asyn
   const node = await waiting("laptop");
   await alice.must("membership", "sign", "--all");
   const [proposal] = (await bob.json("membership", "pending"))["proposals"] as { id: string }[];
-  const turned = await bob.must(
-    "membership",
-    "reject",
-    proposal?.id ?? "",
-    "--reason",
-    "who is this?",
+  const against = await bob.must(
+    ...["membership", "reject", proposal?.id ?? "", "--reason", "who is this?"],
+  );
+  expect(against.out).toContain("waits");
+  expect(against.err).toContain("they may still decide it without you");
+  expect((await alice.must("membership", "pending")).out).toContain(
+    "bob is against it: who is this?",
+  );
+  const turned = await alice.must(
+    ...["membership", "reject", proposal?.id ?? "", "--reason", "a mistake"],
   );
   expect(turned.out).toContain("rejected");
   await bob.must("membership", "reject", "laptop", "--reason", "not ours");
@@ -195,6 +199,15 @@ test("an approver whose say was taken is shown nothing any more", async () => {
   await operator.must("membership", "sign", "--all");
   const refused = await bob.run("membership", "status");
   expect([refused.exit, refused.err]).toEqual([77, expect.stringContaining("has this key")]);
+});
+
+test("a proposal that one will not sign does not hold up what one proposes", async () => {
+  await alice.must("membership", "propose", "set-threshold", "3");
+  await bob.must("membership", "propose", "pin-policy", "ab".repeat(32));
+  const { epoch } = state();
+  expect(await operator.json("membership", "pending")).toMatchObject({
+    proposals: [{ epoch: epoch + 1 }, { epoch: epoch + 1 }],
+  });
 });
 
 test("a voucher is made by people, and its token is shown once and admits nobody before they agree", async () => {

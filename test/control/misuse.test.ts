@@ -1,6 +1,7 @@
 /** misuse: what one approver, one who is to become one, or the holder of a token could try against the rest. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as v from "valibot";
+import { activeApprovers } from "../../src/membership/state.ts";
 import { Fault } from "../../src/base/fault.ts";
 import { takeIn } from "../../src/control/intake.ts";
 import { expireDueProposals, rejectProposal } from "../../src/control/proposals.ts";
@@ -76,7 +77,7 @@ test("what was ended is not brought back by more signatures, and that is no erro
   const base = proposeAs([alice.key], membership, pin("a"), now());
   const upon = proposeAs([alice.key], leadingOn(membership, base, now()), pin("b"), now());
   await alice.submit(base, upon);
-  await harness.operate("proposalReject", { id: updateOf(base).id, reason: "no" });
+  await alice.reject(updateOf(base).id, "no");
   expect((await states()).toSorted()).toEqual(["rejected", "superseded"]);
   await alice.submit(proposeAs([alice.key], membership, pin("a"), now()));
   expect(await refused([bob.sign(upon)])).toMatchObject({
@@ -135,7 +136,7 @@ test("a candidate may read and sign, and decides nothing", async () => {
   expect((await call.call("proposalSubmit", { envelopes: [signed] })).outcomes).toMatchObject([
     { state: "pending", signed: ["alice"] },
   ]);
-  await harness.operate("proposalReject", { id, reason: "who is that?" });
+  await alice.reject(id, "who is that?");
   expect(await call.call("membershipShow", {}).catch(codeOf)).toBe("permission_denied");
 });
 
@@ -252,9 +253,13 @@ test("what an approver turns down at the last moment does not go into the log", 
     if (row === undefined) throw new Error("nothing is proposed");
     await putProposal(transaction, { ...row, envelope: bob.sign(row.envelope) });
   });
-  const operator = { kind: "operator", uid: 0, address: "uid:0" } as const;
+  const [approver] = activeApprovers(control.network.state).filter(
+    ({ name }) => name === alice.name,
+  );
+  if (approver === undefined) throw new Error("alice has a say");
+  const author = { kind: "approver", approver, isCandidate: false, address: "127.0.0.1" } as const;
   const { id } = updateOf(proposed);
-  await Promise.all([settle(control), rejectProposal(control, { id, reason: "no" }, operator)]);
+  await Promise.all([settle(control), rejectProposal(control, { id, reason: "no" }, author)]);
   expect(control.network.head).toEqual(head);
   expect(await states()).toEqual(["rejected"]);
 });

@@ -7,7 +7,7 @@ import { addSignature } from "../../src/crypto/envelope.ts";
 import { nextAddresses } from "../../src/membership/addresses.ts";
 import type { Membership } from "../../src/membership/membership.ts";
 import { nodeIdOf } from "../../src/membership/membership.ts";
-import type { Operation } from "../../src/membership/update.ts";
+import { Operation } from "../../src/membership/update.ts";
 import { PolicyHash } from "../../src/model/ids.ts";
 import { NodeName } from "../../src/model/names.ts";
 import type { OpenedRequest } from "../../src/wire/dossier.ts";
@@ -181,7 +181,7 @@ test("a change that an approver rejects is gone for good, with what builds on it
     now,
   );
   const [{ id } = { id: null }] = await alice.submit(base, upon);
-  await harness.operate("proposalReject", { id: id as never, reason: "too many" });
+  await alice.reject(id as never, "too many");
   expect((await outcomes()).map(({ state: ended, why }) => `${ended}: ${why}`)).toEqual([
     "superseded: it is not the change that leads to epoch 4",
     "rejected: too many",
@@ -257,4 +257,31 @@ test("a server whose approver was revoked signs nothing any more, and serves on"
   const node = stranger();
   await admitByTwo(node, "alpha");
   expect(state().nodes.get(node.id)?.status).toBe("active");
+});
+
+test("one who is against a change keeps nobody from deciding it, and two do", async () => {
+  const proposed = await alice.propose({ kind: "checkpoint" });
+  const [{ id } = { id: null }] = await alice.submit(proposed);
+  expect(await bob.reject(id as never, "not now")).toMatchObject([{ state: "pending" }]);
+  expect((await alice.read()).objections).toEqual([
+    { proposal: id as never, approver: bob.name, reason: "not now" },
+  ]);
+  expect(await events()).toContain("proposal_objected approver:bob");
+  const { epoch } = harness.running.control.network.head;
+  await owner.submit(owner.sign(proposed));
+  expect(harness.running.control.network.head.epoch).toBe(epoch + 1);
+
+  const other = await alice.propose(v.parse(Operation, { kind: "set_threshold", threshold: 3 }));
+  const [{ id: second } = { id: null }] = await alice.submit(other);
+  await bob.reject(second as never, "no");
+  expect(await owner.reject(second as never, "no")).toMatchObject([{ state: "rejected" }]);
+});
+
+test("whoever has signed a change does not take it back by being against it", async () => {
+  const proposed = await alice.propose({ kind: "checkpoint" });
+  const [{ id } = { id: null }] = await alice.submit(proposed);
+  await bob.reject(id as never, "not yet");
+  await bob.submit(bob.sign(proposed));
+  const [row] = await outcomes();
+  expect(row).toMatchObject({ state: "applied" });
 });

@@ -13,6 +13,7 @@ afterEach(() => harness.stop());
 /** What the second migration added is gone again: the file is as version 1 wrote it. */
 function downgrade(): void {
   using db = new Database(harness.databasePath);
+  db.run("DROP TABLE objections");
   db.run("DROP TABLE proposals");
   db.run("DROP TABLE requests");
   db.run("DELETE FROM schema_version WHERE version = 2");

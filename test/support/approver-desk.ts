@@ -14,7 +14,7 @@ import { UpdateId } from "../../src/model/ids.ts";
 import { ApproverName } from "../../src/model/names.ts";
 import type { Outcome } from "../../src/wire/control-api.ts";
 import { type OpenedDossier, openDossier } from "../../src/wire/dossier.ts";
-import { type Harness, random } from "./control-harness.ts";
+import { type Harness, random, TestNode } from "./control-harness.ts";
 
 export class Desk {
   readonly harness: Harness;
@@ -45,6 +45,12 @@ export class Desk {
 
   sign(envelope: Envelope): Envelope {
     return addSignature(envelope, this.key);
+  }
+
+  /** Says no to a proposal, over the network and with this approver's key. */
+  async reject(id: UpdateId, reason: string): Promise<readonly Outcome[]> {
+    const channel = new TestNode(this.harness, this.key).channel();
+    return (await channel.call("proposalReject", { id, reason })).outcomes;
   }
 
   async submit(...envelopes: readonly Envelope[]): Promise<readonly Outcome[]> {

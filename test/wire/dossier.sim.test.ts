@@ -86,6 +86,7 @@ const documentOf = (ledger: Ledger, changes: Partial<Record<keyof Dossier, Json>
   snapshot: takeSnapshot(ledger.membership),
   entries: ledger.entries.slice(takeSnapshot(ledger.membership)?.state.epoch ?? 0),
   proposals: [],
+  objections: [],
   requests: [],
   ...changes,
 });

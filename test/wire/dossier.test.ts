@@ -30,6 +30,7 @@ const dossierOf = (changes: Changes = {}): Dossier =>
     snapshot: null,
     entries: ledger.entries,
     proposals: [],
+    objections: [],
     requests: [],
     ...changes,
   });

@@ -30,6 +30,15 @@ BEGIN
   SELECT RAISE(ABORT, 'proposals are kept');
 END;
 
+-- Approvers who are against a proposal, and why.
+CREATE TABLE objections (
+  proposal TEXT NOT NULL REFERENCES proposals (id),
+  approver TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (proposal, approver)
+) STRICT;
+
 -- Machines that showed a credential and wait for approvers. The credential's use is taken.
 CREATE TABLE requests (
   node TEXT PRIMARY KEY,
