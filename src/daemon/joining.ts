@@ -84,18 +84,30 @@ export class Joining {
 
   /** By a voucher: nobody has to decide, so there is nothing to wait for. */
   async redeem({ identity }: NodeKeys, token: VoucherToken, name: NodeName): Promise<Enrollment> {
-    const enrollment = await redeem(this.#parts, identity, token, name);
-    this.forget();
-    return enrollment;
+    try {
+      const enrollment = await redeem(this.#parts, identity, token, name);
+      this.forget();
+      return enrollment;
+    } finally {
+      token.key.seed.wipe();
+    }
   }
 
   /** Asks with a request that is new. Nothing of it is kept unless it has to wait for people. */
-  async begin({ identity }: NodeKeys, request: KeptRequest): Promise<Enrollment | null> {
+  async begin(keys: NodeKeys, request: KeptRequest): Promise<Enrollment | null> {
+    try {
+      return await this.#begin(keys, request);
+    } finally {
+      if (this.#request !== request) request.secret.wipe();
+    }
+  }
+
+  async #begin({ identity }: NodeKeys, request: KeptRequest): Promise<Enrollment | null> {
     const answer = await ask(this.#parts, identity, request);
-    this.stop();
-    this.#verdict = null;
-    this.#identity = identity;
     if (answer.status === "admitted") return this.#keep(identity, request, answer);
+    // Only now: a server that lies is not to cost the place that an earlier request has.
+    this.forget();
+    this.#identity = identity;
     this.#parts.state.writeRequest(request, this.#parts.custody);
     this.#request = request;
     this.#note(answer.approvals);
