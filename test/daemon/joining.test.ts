@@ -180,6 +180,18 @@ test("an admission that proves nothing is not believed, and costs nothing", asyn
   expect(node.enrollment).toBeNull();
 });
 
+test("a disk that lets nobody write is no verdict, and does not cost the place", async () => {
+  await up(token());
+  const { state } = node.parts;
+  state.writeJoined = () => {
+    throw new Fault("permission_denied", "cannot write enrollment: EACCES");
+  };
+  answer = admitted;
+  expect((await up()).state).toBe("waiting");
+  expect((await status()).findings).toMatchObject([{ code: "permission_denied" }]);
+  expect(existsSync(join(directory.path, "request.key"))).toBe(true);
+});
+
 test("down asks no more and keeps the place; up goes on", async () => {
   await up(token());
   await node.down();
