@@ -31,14 +31,18 @@ export function decodeJson(text: string): unknown {
   return parsed.success ? parsed.output : undefined;
 }
 
+/** Who was refused keeps the words and shows them: no more of them than anybody reads. */
+const wordsMaxLength = 1_000;
+
 /**
  * What the server refused with, or null when the body is no refusal. A code that only a newer server
- * knows becomes `unknown`.
+ * knows becomes `unknown`; words that do not end are cut.
  */
 export function faultOfRefusal(body: unknown, unknown: FaultCode): Fault | null {
   const parsed = v.safeParse(Refusal, body);
   if (!parsed.success) return null;
   const { code, message, remedy } = parsed.output;
   const known = isFaultCode(code) ? code : unknown;
-  return new Fault(known, message, remedy === undefined ? {} : { remedy });
+  const cut = (words: string): string => words.slice(0, wordsMaxLength);
+  return new Fault(known, cut(message), remedy === undefined ? {} : { remedy: cut(remedy) });
 }

@@ -31,6 +31,8 @@ export type LinkHooks = {
 const steadyMs = 10_000;
 /** Maps that wait for their turn, in letters. A whole network of ten thousand nodes is a third of it. */
 const backlogMaxLength = 64 << 20;
+/** What a map takes while it waits, beside its letters: an empty one is not for nothing either. */
+const mapMinLength = 1_024;
 
 export class ControlLink {
   readonly #client: ControlClient;
@@ -116,10 +118,11 @@ export class ControlLink {
     };
     try {
       const { closed, stream } = await this.#open((text) => {
-        backlogLength += text.length;
+        const length = Math.max(text.length, mapMinLength);
+        backlogLength += length;
         if (backlogLength > backlogMaxLength) refusal = flooded;
         if (refusal !== null) return this.#stream?.close();
-        queue = queue.then(() => take(text)).then(() => void (backlogLength -= text.length));
+        queue = queue.then(() => take(text)).then(() => void (backlogLength -= length));
       });
       this.#stream = stream;
       if (isRefused()) stream.close();

@@ -49,11 +49,17 @@ export class EvidenceFile {
     return (this.#conflicts ??= this.#read());
   }
 
-  /** False when it is known already, or there is no room for more. */
+  /**
+   * False when it is known already, or there is no room for more. The oldest that somebody has looked
+   * into makes room: what was settled is not to hide what comes later.
+   */
   add(conflict: Conflict): boolean {
     const known = this.conflicts;
-    if (known.length >= conflictsMax || known.some(({ id }) => id === conflict.id)) return false;
-    this.#write([...known, conflict]);
+    if (known.some(({ id }) => id === conflict.id)) return false;
+    const settled = known.find(({ state }) => state === "resolved");
+    const isFull = known.length >= conflictsMax;
+    if (isFull && settled === undefined) return false;
+    this.#write([...known.filter((each) => !isFull || each !== settled), conflict]);
     return true;
   }
 

@@ -84,18 +84,30 @@ export class Joining {
 
   /** By a voucher: nobody has to decide, so there is nothing to wait for. */
   async redeem({ identity }: NodeKeys, token: VoucherToken, name: NodeName): Promise<Enrollment> {
-    const enrollment = await redeem(this.#parts, identity, token, name);
-    this.forget();
-    return enrollment;
+    try {
+      const enrollment = await redeem(this.#parts, identity, token, name);
+      this.forget();
+      return enrollment;
+    } finally {
+      token.key.seed.wipe();
+    }
   }
 
   /** Asks with a request that is new. Nothing of it is kept unless it has to wait for people. */
-  async begin({ identity }: NodeKeys, request: KeptRequest): Promise<Enrollment | null> {
+  async begin(keys: NodeKeys, request: KeptRequest): Promise<Enrollment | null> {
+    try {
+      return await this.#begin(keys, request);
+    } finally {
+      if (this.#request !== request) request.secret.wipe();
+    }
+  }
+
+  async #begin({ identity }: NodeKeys, request: KeptRequest): Promise<Enrollment | null> {
     const answer = await ask(this.#parts, identity, request);
-    this.stop();
-    this.#verdict = null;
-    this.#identity = identity;
     if (answer.status === "admitted") return this.#keep(identity, request, answer);
+    // Only now: a server that lies is not to cost the place that an earlier request has.
+    this.forget();
+    this.#identity = identity;
     this.#parts.state.writeRequest(request, this.#parts.custody);
     this.#request = request;
     this.#note(answer.approvals);
@@ -111,13 +123,11 @@ export class Joining {
       });
     this.stop();
     this.#want(request, "up");
-    try {
-      return this.#take(identity, request, await ask(this.#parts, identity, request));
-    } catch (error) {
-      this.#onFault(error);
-      if (this.#request === null) throw error;
-      return null;
-    }
+    const answer = await ask(this.#parts, identity, request).catch(faultOnly);
+    if (!(answer instanceof Fault)) return this.#take(identity, request, answer);
+    this.#onRefusal(answer);
+    if (this.#request === null) throw answer;
+    return null;
   }
 
   /** Asks no more until somebody wants it again. The place in the queue stays. */
@@ -159,27 +169,34 @@ export class Joining {
   async #askAgain(): Promise<void> {
     const [request, identity, timer] = [this.#request, this.#identity, this.#timer];
     if (request === null || identity === null) return;
-    const answer = await ask(this.#parts, identity, request).catch((error: unknown) => error);
+    const answer = await ask(this.#parts, identity, request).catch(faultOnly);
     await this.#parts.inTurn(async () => {
       // Somebody asked for something else meanwhile, or for nothing any more.
       if (this.#request !== request || this.#timer !== timer) return;
       try {
-        if (answer instanceof Error) throw answer;
-        const enrollment = this.#take(identity, request, answer as EnrollmentOutput);
+        if (answer instanceof Fault) return this.#onRefusal(answer);
+        const enrollment = this.#take(identity, request, answer);
         if (enrollment !== null) await this.#parts.onAdmitted(enrollment);
       } catch (error) {
-        this.#onFault(error);
+        // Nobody called who could be told; `status` shows what it led to.
+        const { code, message } = findingOf(error);
+        this.#parts.log.error("not_settled", { code, why: message });
       }
     });
   }
 
+  /** That this host cannot keep or believe an answer is no word of the server's, and ends nothing. */
   #take(
     identity: SigningSecret,
     request: KeptRequest,
     answer: EnrollmentOutput,
   ): Enrollment | null {
-    if (answer.status === "admitted") return this.#keep(identity, request, answer);
-    this.#note(answer.approvals);
+    try {
+      if (answer.status === "admitted") return this.#keep(identity, request, answer);
+      this.#note(answer.approvals);
+    } catch (error) {
+      this.#onTrouble(findingOf(error));
+    }
     return null;
   }
 
@@ -202,19 +219,17 @@ export class Joining {
     this.#askLater(isNews ? 1 : this.#attempt + 1);
   }
 
-  #onFault(error: unknown): void {
-    const finding = findingOf(error);
-    const isVerdict = error instanceof Fault && verdicts.has(error.code);
-    this.#parts.log.notice(isVerdict ? "turned_down" : "not_asked", {
-      code: finding.code,
-      why: finding.message,
-    });
-    if (isVerdict) {
-      this.forget();
-      this.#parts.state.removeRequest();
-      this.#verdict = finding;
-      return;
-    }
+  #onRefusal(refusal: Fault): void {
+    const finding = findingOf(refusal);
+    if (!verdicts.has(refusal.code)) return this.#onTrouble(finding);
+    this.#parts.log.notice("turned_down", { code: finding.code, why: finding.message });
+    this.forget();
+    this.#verdict = finding;
+    this.#parts.state.removeRequest();
+  }
+
+  #onTrouble(finding: Finding): void {
+    this.#parts.log.notice("not_asked", { code: finding.code, why: finding.message });
     this.#problem = finding;
     this.#askLater(this.#attempt + 1);
   }
@@ -222,4 +237,10 @@ export class Joining {
   #nowS(): UnixS {
     return this.#parts.clock.nowS();
   }
+}
+
+/** As a value. Rethrows what is no fault: that is a bug, and nobody's to handle. */
+function faultOnly(error: unknown): Fault {
+  if (error instanceof Fault) return error;
+  throw error;
 }

@@ -20,7 +20,7 @@ import { SigningKey, TlsPin } from "../model/keys.ts";
 import { NodeName } from "../model/names.ts";
 import { Counter, UnixS } from "../model/time.ts";
 import { readStateFile, writeStateFile } from "../store/atomic-file.ts";
-import { type Disk, nodeDisk } from "../store/disk.ts";
+import { type Disk, faulting, nodeDisk } from "../store/disk.ts";
 import { readKeyFile, writeKeyFile } from "../store/key-file.ts";
 import { openView, restoreAdvertisements, type View } from "../trust/view.ts";
 import type { History } from "../wire/enrollment.ts";
@@ -163,7 +163,7 @@ export class NodeState {
   }
 
   removeRequest(): void {
-    for (const name of requestNames) this.#disk.remove(join(this.#directory, name));
+    this.#remove(requestNames);
   }
 
   /**
@@ -224,7 +224,15 @@ export class NodeState {
     this.#advertisements.close();
     this.evidence.forget();
     this.audit.close();
-    for (const name of names) this.#disk.remove(join(this.#directory, name));
+    this.#remove(names);
+  }
+
+  /** In this order. They are gone from the medium when this returns: a key that was given up stays gone. */
+  #remove(names: readonly string[]): void {
+    faulting("remove files in", this.#directory, () => {
+      for (const name of names) this.#disk.remove(join(this.#directory, name));
+      this.#disk.syncDirectory(this.#directory);
+    });
   }
 
   #readGenesis(enrollment: Enrollment): Membership {

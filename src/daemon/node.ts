@@ -213,6 +213,8 @@ export class Node {
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#following?.stop();
     await this.#queue;
+    // Whose turn it was may have set timers, which would keep the process from ending.
+    this.#joining.stop();
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
 

@@ -27,6 +27,8 @@ export function reachableIn(view: View, nowS: UnixS): readonly Advertisement[] {
  */
 export function partBetween(before: View, after: View, wholeAtS: UnixS, nowS: UnixS): Part | null {
   if (concernsAll(before, after)) return null;
+  // The clock was set back: what was in force when it went to the host may be seen as long run out.
+  if (nowS < wholeAtS) return null;
   const part = { before: [] as Advertisement[], after: [] as Advertisement[] };
   for (const node of nodesBetween(before, after)) {
     const from = before.advertisements.get(node)?.advertisement;

@@ -97,9 +97,12 @@ function reasonOf(snapshot: Snapshot, state: DaemonState): Finding | null {
 
 function waitingFor({ words, problem, fingerprint }: JoinReport): Finding {
   const asking = "asking the control server who has to approve this host";
+  const known = words === null ? [] : [`waiting for approvers: ${words}`];
+  const failed = problem === null ? [] : [`the last attempt to ask failed: ${problem.message}`];
+  const said = [...known, ...failed];
   return {
     code: "waiting",
-    message: words === null ? (problem?.message ?? asking) : `waiting for approvers: ${words}`,
+    message: said.length === 0 ? asking : said.join("; "),
     remedy: `an approver compares ${fingerprint} and decides: rustynet membership pending`,
   };
 }
@@ -115,7 +118,11 @@ const resting: Readonly<Record<DaemonState, Finding | null>> = {
   joining: { code: "joining", message: "waiting for the first map to be verified" },
   running: null,
   closed: null,
-  restricted: null,
+  restricted: {
+    code: "store_corrupt",
+    message: "a write to the state directory failed, and what is there cannot be read back",
+    remedy: "see that the disk works, and start again: systemctl restart rustynet",
+  },
 };
 
 function findingsOf(snapshot: Snapshot, state: DaemonState): Finding[] {

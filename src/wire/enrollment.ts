@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { Envelope } from "../crypto/envelope.ts";
 import { Snapshot } from "../membership/snapshot.ts";
+import { approversMax } from "../membership/state.ts";
 import { LogEntry } from "../membership/update.ts";
 import { NetworkId, NodeId, Nonce } from "../model/ids.ts";
 import { SigningKey } from "../model/keys.ts";
@@ -35,8 +36,8 @@ const history = {
 /** Whose word an admission waits for: approvers by name, in the order of the membership. */
 export const Approvals = v.strictObject({
   need: Counter,
-  signed: v.array(ApproverName),
-  missing: v.array(ApproverName),
+  signed: v.pipe(v.array(ApproverName), v.maxLength(approversMax)),
+  missing: v.pipe(v.array(ApproverName), v.maxLength(approversMax)),
   /** When what has been signed so far is void; null while nobody has proposed the admission. */
   expiresAt: v.nullable(UnixS),
 });

@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { decodeUtf8 } from "../../src/base/bytes.ts";
 import { Fault } from "../../src/base/fault.ts";
 import { wordRequest } from "../../src/client/control-channel.ts";
+import { faultOfRefusal } from "../../src/client/http-answer.ts";
 import { probePin } from "../../src/client/tls-pin.ts";
 import { makeCertificate } from "../../src/control/certificate.ts";
 import { tlsPinOf } from "../../src/control/tls-files.ts";
@@ -168,6 +169,13 @@ test("an answer that does not end is not read to the end", async () => {
   const fault = await faultOf(node.channel({ url, pin: tlsPinOf(certificate) }).call("leave", {}));
   expect(fault.message).toContain("does not end");
   await server.stop(true);
+});
+
+test("a refusal of which nobody would see the end is cut", () => {
+  const endless = "x".repeat(1 << 20);
+  const body = { code: "unavailable", message: endless, remedy: endless };
+  const fault = faultOfRefusal(body, "unavailable");
+  expect([fault?.message.length, fault?.remedy?.length]).toEqual([1_000, 1_000]);
 });
 
 test("a refusal of the server arrives with its own code and remedy", async () => {

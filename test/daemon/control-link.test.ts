@@ -96,6 +96,18 @@ test("a server that sends faster than maps can be taken is hung up on", async ()
   await link.stop();
 });
 
+test("a server that sends nothing at all, without end, is hung up on too", async () => {
+  const clock = new HandClock();
+  const { client, seen } = clientThat(({ onMap }) => {
+    for (let i = 0; i < 70_000; i++) onMap("");
+  });
+  const busy: LinkHooks = { ...believing, onMap: () => new Promise(() => {}) };
+  const link = new ControlLink(client, busy, clock, silentLog);
+  link.start();
+  await pass(clock, 0.1);
+  expect(seen.closed).toBeGreaterThan(0);
+});
+
 test("an attempt that the network was taken from is given up for a new one at once", async () => {
   const clock = new HandClock();
   const { client, seen } = clientThat(({ onMap }) => onMap("good"));

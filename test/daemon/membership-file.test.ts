@@ -209,6 +209,17 @@ test("killed at any write while it joins, a machine has joined or has not", () =
   expect(seen).toEqual(new Set([null, 6]));
 });
 
+test("what was given up stays gone, and a crash on the way leaves no network without its log", () => {
+  forEachPowerLoss(
+    new Map([...filesAfter(6), [`${path}/identity.key`, new Uint8Array(32)]]),
+    (disk) => stateOn(disk).forget(),
+    (after, isDone) => {
+      if (stateOn(after).readEnrollment() !== null) expect(read(after)).toBe(6);
+      if (isDone) expect(filesOn(after).size).toBe(0);
+    },
+  );
+});
+
 const whole = filesAfter(1, 4, 6);
 const kept = [...whole.keys()].filter((name) => !name.endsWith("/own"));
 

@@ -109,6 +109,11 @@ test("what ran out since the last whole look is looked at; what had run out then
   expect(partAfter(renamed(), [], nowS + 60, nowS + 59)).toBeNull();
 });
 
+test("once the clock was set back nobody knows what is on the host: it is looked at as a whole", () => {
+  expect(partAfter(begun(), [["c"]], nowS, nowS)).toEqual([[], ["c"]]);
+  expect(partAfter(begun(), [["c"]], nowS, nowS - 1)).toBeNull();
+});
+
 test("a view that was read back from the disk is another one", () => {
   const again = hear(openView(idOf("me"), new Ledger().membership), begun(), [["a"]]);
   expect(partBetween(before, again, nowS, nowS)).toBeNull();

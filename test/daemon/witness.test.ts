@@ -189,6 +189,25 @@ test("a server that sends conflicts without end neither fills the disk nor keeps
   );
 });
 
+test("what somebody has looked into makes room for what comes later", () => {
+  take(mapText(ledger, "me", ["peer"]));
+  const showFork = (name: string): void => {
+    const fork = base().admit(name, {}, { id: updateId(`fork ${name}`) });
+    take(mapText(fork, "me", [], { generation: 2, signedAt: clock.nowS() }));
+    clock.pass(61);
+  };
+  for (let i = 0; i < conflictsMax; i++) showFork(`f${i}`);
+  for (const i of [2, 1]) witness.resolve(updateId(`fork f${i}`), view());
+  showFork("late");
+  const ids = witness.conflicts.map(({ id }) => id);
+  expect(ids).toHaveLength(conflictsMax);
+  expect(ids.at(-1)).toBe(updateId("fork late"));
+  expect([ids.includes(updateId("fork f1")), ids.includes(updateId("fork f2"))]).toEqual([
+    false,
+    true,
+  ]);
+});
+
 test("each change that was taken is in the trail, in words, with who signed it", () => {
   take(mapText(ledger, "me", ["peer"]));
   expect(trail()).toMatchObject([
