@@ -81,8 +81,7 @@ function refuseInactive(node: Node): void {
   refuseQuarantined(node);
 }
 
-/** A node that was expelled while it was away may come once more: to be told so, by the log. */
-export function refuseQuarantined({ status }: Node): void {
+function refuseQuarantined({ status }: Node): void {
   if (status !== "quarantined") return;
   throw new Fault("permission_denied", `this node is ${status}`, {
     remedy: "ask an owner of the network",

@@ -98,3 +98,20 @@ test("a node that was expelled and restored is told the whole log again", async 
   await decide({ kind: "remove_node", node: node.id });
   expect(network.lastEpochFor(node.id)).toBe(network.state.epoch);
 });
+
+test("a node that was put into quarantine while away comes to be told so, and is shown the door", async () => {
+  const node = await harness.join("away");
+  const { head } = harness.running.control.network;
+  await decide({ kind: "quarantine_node", node: node.id });
+  const held = { epoch: head.epoch, generation: 0 };
+  const told = Promise.withResolvers<string>();
+  const closed = Promise.withResolvers<string | undefined>();
+  await node.client().openMapStream({
+    ...{ held, head },
+    onMap: (text) => told.resolve(text),
+    onClose: (reason) => closed.resolve(reason?.code),
+  });
+  expect(JSON.parse(await told.promise)).toHaveProperty("payload");
+  expect(await closed.promise).toBe("revoked");
+  expect(await codeOf(node.advertise())).toBe("permission_denied");
+});

@@ -159,6 +159,12 @@ export class Mesh<N extends string = string> {
           : [this.untilReached(from, to, 4), this.untilReached(from, to, 6)],
       ),
     );
+    // All asked all at once, so some handshakes crossed. Who lets the other begin keeps the path open
+    // itself only a little later: from then on nothing is in doubt.
+    for (const node of nodes)
+      await waitFor(`${node.name}'s paths to settle`, async () => {
+        return !/ off$/m.test(await node.tunnelPeers());
+      });
   }
 
   /** The error, with all that helps to understand it: topology, last words and status of everybody. */
