@@ -165,6 +165,16 @@ export class Mesh<N extends string = string> {
       await waitFor(`${node.name}'s paths to settle`, async () => {
         return !/ off$/m.test(await node.tunnelPeers());
       });
+    for (const [from, to] of pairs)
+      if (from !== undefined && to !== undefined) await this.untilSteady(from, to);
+  }
+
+  /** Until nothing of a row is lost any more: what two that just met may lose is over. */
+  async untilSteady(from: NodeHost, to: NodeHost): Promise<void> {
+    const { ipv4 } = await to.self();
+    await waitFor(`${to.name} to answer each of a row`, async () => {
+      return (await from.host.ping(ipv4, { count: 5 })).received === 5;
+    });
   }
 
   /** The error, with all that helps to understand it: topology, last words and status of everybody. */
