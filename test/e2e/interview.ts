@@ -4,7 +4,6 @@ import type { CanonicalValue } from "../../src/crypto/canonical.ts";
 import type { SigningSecret } from "../../src/crypto/ed25519.ts";
 import type { SigningKey } from "../../src/model/keys.ts";
 import type { Status } from "../../src/wire/local-api.ts";
-import { waitFor } from "../lab/wait-for.ts";
 import { type HostileControl, nothingNew, signMap, type Victim } from "./hostile-control.ts";
 import type { NodeHost } from "./node-host.ts";
 
@@ -58,8 +57,6 @@ export async function tell(
     const honest = nothingNew(victim, terms);
     await hostile.say(victim, signMap(honest, hostile.loot.control));
     await node.untilConnected();
-    // Who lets the other begin keeps the path open itself only a little later.
-    await waitFor("the paths to settle", async () => !(await node.network()).includes(" off"));
     const [before, { trust }] = [await node.network(), await node.status()];
     await hostile.say(victim, say(victim, honest));
     const status = await node.until(

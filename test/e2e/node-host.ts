@@ -124,7 +124,8 @@ export class NodeHost {
         host.output(["/usr/bin/ip", family, "route", "show", "table", "all"]),
         host.output(["/usr/bin/ip", family, "rule"]),
       ]),
-      this.tunnelPeers(),
+      // How often a path is kept open changes by itself, once who was let begin has begun.
+      this.tunnelPeers().then((peers) => peers.replaceAll(/ (?:off|\d+)$/gm, "")),
     ]);
     // The lease is renewed for the time that a map has left, which is another each time.
     return shown.join("\n--\n").replaceAll(/ (?:timeout|expires) \S+/g, "");
